@@ -1,5 +1,5 @@
 // Bundles the command line into dist/. Exits 0 without doing anything where dev dependencies are absent (npm ci --omit=dev).
-import { existsSync, mkdirSync, readdirSync, statSync, cpSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 

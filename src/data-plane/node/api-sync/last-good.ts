@@ -1,0 +1,90 @@
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import type { Clock, Timer } from '../../../base/clock.ts'
+import { messageOf } from '../../../base/errors.ts'
+import type { Logger } from '../../../base/log.ts'
+import type { KubeObject } from '../../../api/meta/object.ts'
+import type { Informer } from '../../../client/cache.ts'
+
+/** Changes are written at most this often. */
+const WRITE_EVERY_MS = 1_000
+
+/**
+ * A list that survives: what the informer shows once it is synced, before that what was on disk when the process
+ * started. So a node that restarts while the control plane is away still knows its services.
+ */
+export class LastGoodList<T extends KubeObject> {
+  readonly #informer: Informer<T>
+  readonly #path: string | undefined
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #listeners = new Set<() => void>()
+  #loaded: readonly T[] = []
+  #timer: Timer | undefined
+  #writing: Promise<void> = Promise.resolve()
+
+  /** @param path absent: nothing is kept */
+  constructor(informer: Informer<T>, options: { readonly path?: string; readonly clock: Clock; readonly log: Logger }) {
+    this.#informer = informer
+    this.#path = options.path
+    this.#clock = options.clock
+    this.#log = options.log
+    const changed = (): void => this.#changed()
+    informer.addHandler({
+      add: changed,
+      update: (next, previous) => (next.metadata.resourceVersion === previous.metadata.resourceVersion ? undefined : changed()),
+      delete: changed,
+    })
+  }
+
+  /** Reads what an earlier process left. */
+  async load(): Promise<void> {
+    if (this.#path === undefined) return
+    const text = await readFile(this.#path, 'utf8').catch(() => undefined)
+    if (text === undefined) return
+    try {
+      this.#loaded = JSON.parse(text) as T[]
+      this.#notify()
+    } catch (error) {
+      this.#log.warn('last good copy is unreadable and ignored', { path: this.#path, error: messageOf(error) })
+    }
+  }
+
+  list(): readonly T[] {
+    return this.#informer.synced ? this.#informer.lister.list() : this.#loaded
+  }
+
+  /** Called after each change. @returns a function that stops it */
+  onChange(fn: () => void): () => void {
+    this.#listeners.add(fn)
+    return () => this.#listeners.delete(fn)
+  }
+
+  /** Waits for a write under way. */
+  async settled(): Promise<void> {
+    await this.#writing
+  }
+
+  #notify(): void {
+    for (const fn of this.#listeners) fn()
+  }
+
+  #changed(): void {
+    this.#notify()
+    if (this.#path === undefined || this.#timer) return
+    this.#timer = this.#clock.after(WRITE_EVERY_MS, () => {
+      this.#timer = undefined
+      // a list that is still filling up must not replace a whole one
+      if (this.#informer.synced) this.#writing = this.#writing.then(() => this.#write())
+    })
+  }
+
+  async #write(): Promise<void> {
+    const path = this.#path as string
+    try {
+      await writeFile(`${path}.tmp`, JSON.stringify(this.#informer.lister.list()), { mode: 0o600 })
+      await rename(`${path}.tmp`, path)
+    } catch (error) {
+      this.#log.warn('last good copy not written', { path, error: messageOf(error) })
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import { sleep, type Clock } from '../../../base/clock.ts'
+import { isStatus, messageOf } from '../../../base/errors.ts'
+import type { Logger } from '../../../base/log.ts'
+import type { Lease, Node } from '../../../api/generated/types.ts'
+import { leases } from '../../../api/coordination/v1/lease.ts'
+import { nodes } from '../../../api/core/v1/node.ts'
+import type { Client } from '../../../client/client.ts'
+import { nodeLabels, nodeStatus, type NodeDescription } from './node-status.ts'
+
+export interface RegistrationOptions {
+  readonly client: Client
+  readonly clock: Clock
+  readonly log: Logger
+  readonly node: NodeDescription
+  /** Why the node cannot run pods now; asked at each heartbeat. */
+  readonly problem: () => string | undefined
+  /** Between two Lease renewals. Default 10,000. */
+  readonly heartbeatMs?: number
+  /** What the Lease promises. Default 40. */
+  readonly leaseSeconds?: number
+}
+
+const NAMESPACE = 'kube-node-lease'
+/** Status is sent at least this often even when nothing changed, as kubelet does. */
+const STATUS_EVERY_MS = 300_000
+
+/** Registers the node, then keeps its Lease and status fresh until the signal aborts. */
+export async function runRegistration(options: RegistrationOptions, signal: AbortSignal): Promise<void> {
+  const { clock, log } = options
+  let statusAtMs = Number.NEGATIVE_INFINITY
+  let reported: string | undefined
+  let lease: Lease | undefined
+  while (!signal.aborted) {
+    let delayMs = options.heartbeatMs ?? 10_000
+    try {
+      const problem = options.problem()
+      if (problem !== reported || clock.monotonic() - statusAtMs >= STATUS_EVERY_MS) {
+        await register(options, problem, signal)
+        statusAtMs = clock.monotonic()
+        reported = problem
+      }
+      lease = await renew(options, lease, signal)
+    } catch (error) {
+      if (signal.aborted) return
+      log.debug('heartbeat failed', { error: messageOf(error) })
+      lease = undefined
+      // a server that lost or never had the node must see it again soon
+      if (isStatus(error, 'NotFound')) statusAtMs = Number.NEGATIVE_INFINITY
+      delayMs = Math.min(delayMs, 1_000)
+    }
+    await sleep(clock, delayMs, signal).catch(() => {})
+  }
+}
+
+async function register(options: RegistrationOptions, problem: string | undefined, signal: AbortSignal): Promise<void> {
+  const { client, clock, node } = options
+  const api = client.of(nodes)
+  const labels = nodeLabels(node)
+  const found = await api
+    .get(node.name, { signal })
+    .catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error)))
+  const status = nodeStatus(node, found?.status, { nowMs: clock.now(), ...(problem === undefined ? {} : { problem }) })
+  if (!found) {
+    const taints = (node.taints ?? []).map((taint) => ({ ...taint }))
+    const draft: Node = { metadata: { name: node.name, labels }, spec: taints.length > 0 ? { taints } : {}, status }
+    await api.create(draft, { signal }).catch((error: unknown) => (isStatus(error, 'AlreadyExists') ? undefined : Promise.reject(error)))
+  } else if (Object.entries(labels).some(([key, value]) => found.metadata.labels?.[key] !== value)) {
+    await api.patch(node.name, { metadata: { labels } }, { type: 'merge', signal })
+  }
+  await api.patch(node.name, { status }, { type: 'merge', subresource: 'status', signal })
+}
+
+async function renew(options: RegistrationOptions, known: Lease | undefined, signal: AbortSignal): Promise<Lease> {
+  const { client, clock, node } = options
+  const api = client.of(leases)
+  const renewTime = new Date(clock.now()).toISOString().replace('Z', '000Z')
+  const spec = { holderIdentity: node.name, leaseDurationSeconds: options.leaseSeconds ?? 40, renewTime }
+  const current =
+    known ??
+    (await api
+      .get(node.name, { namespace: NAMESPACE, signal })
+      .catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error))))
+  if (current) return await api.update({ ...current, spec: { ...current.spec, ...spec } }, { signal })
+  return await api.create({ metadata: { name: node.name, namespace: NAMESPACE }, spec }, { signal })
+}

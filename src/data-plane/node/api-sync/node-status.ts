@@ -1,0 +1,97 @@
+import type { Node, NodeCondition } from '../../../api/generated/types.ts'
+
+/** What a node says of itself. */
+export interface NodeDescription {
+  readonly name: string
+  readonly addresses: readonly { readonly type: 'InternalIP' | 'Hostname'; readonly address: string }[]
+  readonly capacity: {
+    readonly cpuMillis: number
+    readonly memoryBytes: number
+    readonly pods: number
+    readonly ephemeralStorageBytes?: number
+  }
+  readonly labels: Readonly<Record<string, string>>
+  readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[]
+  readonly info: {
+    readonly machineID: string
+    readonly bootID: string
+    readonly kernelVersion: string
+    readonly osImage: string
+    readonly runtimeVersion: string
+    readonly kubeletVersion: string
+    readonly operatingSystem: string
+    readonly architecture: string
+  }
+}
+
+/** Labels that every node carries; users' own come on top. */
+export function nodeLabels(node: NodeDescription): Record<string, string> {
+  return {
+    'kubernetes.io/hostname': node.name,
+    'kubernetes.io/os': node.info.operatingSystem,
+    'kubernetes.io/arch': node.info.architecture,
+    'beta.kubernetes.io/os': node.info.operatingSystem,
+    'beta.kubernetes.io/arch': node.info.architecture,
+    ...node.labels,
+  }
+}
+
+/**
+ * The status a node reports. Pure; unchanged conditions keep their transition time.
+ * @param problem why the node cannot run pods, or undefined
+ */
+export function nodeStatus(
+  node: NodeDescription,
+  previous: Node['status'],
+  options: { readonly nowMs: number; readonly problem?: string },
+): NonNullable<Node['status']> {
+  const now = new Date(options.nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+  const amounts = {
+    cpu: node.capacity.cpuMillis % 1000 === 0 ? String(node.capacity.cpuMillis / 1000) : `${node.capacity.cpuMillis}m`,
+    memory: `${Math.floor(node.capacity.memoryBytes / 1024)}Ki`,
+    pods: String(node.capacity.pods),
+    ...(node.capacity.ephemeralStorageBytes ? { 'ephemeral-storage': `${Math.floor(node.capacity.ephemeralStorageBytes / 1024)}Ki` } : {}),
+  }
+  const wanted = [
+    condition('MemoryPressure', false, 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
+    condition('DiskPressure', false, 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
+    condition('PIDPressure', false, 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
+    options.problem === undefined
+      ? condition('Ready', true, 'KubeletReady', 'kubelet is posting ready status')
+      : condition('Ready', false, 'KubeletNotReady', options.problem),
+  ]
+  const conditions = wanted.map((next): NodeCondition => {
+    const before = previous?.conditions?.find((candidate) => candidate.type === next.type)
+    return {
+      ...next,
+      lastHeartbeatTime: now,
+      lastTransitionTime: before?.status === next.status && before.lastTransitionTime ? before.lastTransitionTime : now,
+    }
+  })
+  const foreign = (previous?.conditions ?? []).filter((candidate) => !conditions.some((own) => own.type === candidate.type))
+  return {
+    capacity: amounts,
+    allocatable: amounts,
+    conditions: [...conditions, ...foreign],
+    addresses: [...node.addresses],
+    nodeInfo: {
+      machineID: node.info.machineID,
+      systemUUID: node.info.machineID,
+      bootID: node.info.bootID,
+      kernelVersion: node.info.kernelVersion,
+      osImage: node.info.osImage,
+      containerRuntimeVersion: node.info.runtimeVersion,
+      kubeletVersion: node.info.kubeletVersion,
+      kubeProxyVersion: '',
+      operatingSystem: node.info.operatingSystem,
+      architecture: node.info.architecture,
+    },
+  }
+}
+
+const condition = (type: string, on: boolean, reason: string, message: string): NodeCondition => ({
+  type,
+  status: on ? 'True' : 'False',
+  reason,
+  message,
+})

@@ -1,0 +1,33 @@
+import type { Service } from '../../../api/generated/types.ts'
+
+/**
+ * The variables that tell a container where services are: `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`, one per named
+ * port, and Docker's link form. Only services with an address. Source: kubernetes/pkg/kubelet/envvars.
+ */
+export function serviceEnv(services: readonly Service[]): Record<string, string> {
+  const env: Record<string, string> = {}
+  for (const service of services) {
+    const ip = service.spec?.clusterIP
+    const ports = service.spec?.ports ?? []
+    const first = ports[0]
+    if (!ip || ip === 'None' || !first) continue
+    const prefix = variableName(service.metadata.name)
+    env[`${prefix}_SERVICE_HOST`] = ip
+    env[`${prefix}_SERVICE_PORT`] = String(first.port)
+    for (const port of ports) if (port.name) env[`${prefix}_SERVICE_PORT_${variableName(port.name)}`] = String(port.port)
+    for (const [index, port] of ports.entries()) {
+      const protocol = (port.protocol ?? 'TCP').toLowerCase()
+      const url = `${protocol}://${host(ip)}:${port.port}`
+      const link = `${prefix}_PORT_${port.port}_${protocol.toUpperCase()}`
+      if (index === 0) env[`${prefix}_PORT`] = url
+      env[link] = url
+      env[`${link}_PROTO`] = protocol
+      env[`${link}_PORT`] = String(port.port)
+      env[`${link}_ADDR`] = ip
+    }
+  }
+  return env
+}
+
+const variableName = (name: string): string => name.toUpperCase().replaceAll(/[-.]/g, '_')
+const host = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip)

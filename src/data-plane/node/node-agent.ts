@@ -1,0 +1,280 @@
+import { join } from 'node:path'
+import { sleep, type Clock } from '../../base/clock.ts'
+import { messageOf } from '../../base/errors.ts'
+import type { Logger } from '../../base/log.ts'
+import type { Metrics } from '../../base/metrics.ts'
+import type { Pod, Service } from '../../api/generated/types.ts'
+import { imageRecipes, type ImageRecipe } from '../../api/biplane.dev/v1alpha1/image-recipe.ts'
+import { configMaps } from '../../api/core/v1/config-map.ts'
+import { pods } from '../../api/core/v1/pod.ts'
+import { secrets } from '../../api/core/v1/secret.ts'
+import { serviceAccounts } from '../../api/core/v1/service-account.ts'
+import { services } from '../../api/core/v1/service.ts'
+import type { Client } from '../../client/client.ts'
+import { createInformer } from '../../client/informer.ts'
+import type { Informer } from '../../client/cache.ts'
+import { EventSink } from '../../controller/event-recorder.ts'
+import { LastGoodList } from './api-sync/last-good.ts'
+import type { NodeDescription } from './api-sync/node-status.ts'
+import { runRegistration } from './api-sync/node-registration.ts'
+import { ObjectCache } from './api-sync/object-cache.ts'
+import { StatusManager } from './api-sync/status-manager.ts'
+import { TokenCache } from './api-sync/token-cache.ts'
+import { HookRunner } from './pods/lifecycle-hook.ts'
+import { PodWorker, type PodWorkerDeps } from './pods/pod-worker.ts'
+import { resolveContainer, writeHosts, type ResolveDeps } from './pods/resolve-container.ts'
+import { Prober } from './probes/prober.ts'
+import type { Runtime, RuntimePod } from './runtime.ts'
+import { VolumeManager } from './volumes/volume-manager.ts'
+
+export interface NodeAgentOptions {
+  readonly node: NodeDescription
+  readonly client: Client
+  readonly runtime: Runtime
+  readonly clock: Clock
+  /** 0 <= x < 1. */
+  readonly random: () => number
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** Where last good copies are kept; absent: nowhere (hollow nodes). */
+  readonly stateDir?: string
+  readonly builtinRecipes?: readonly ImageRecipe[]
+  /** Default `cluster.local`. */
+  readonly clusterDomain?: string
+  readonly baseEnv?: Readonly<Record<string, string>>
+  readonly heartbeatMs?: number
+  /** How often every pod is looked at although nothing hinted at a change. Default 10,000. */
+  readonly relistMs?: number
+  /** A hollow node keeps no list of services and recipes. */
+  readonly hollow?: boolean
+}
+
+/** The kubelet: keeps the pods that are bound to one node running and says how they are. */
+export class NodeAgent {
+  readonly #options: NodeAgentOptions
+  readonly #workers = new Map<string, PodWorker>()
+  readonly #podInformer: Informer<Pod>
+  readonly #services: LastGoodList<Service> | undefined
+  readonly #serviceInformer: Informer<Service> | undefined
+  readonly #recipes: LastGoodList<ImageRecipe> | undefined
+  readonly #recipeInformer: Informer<ImageRecipe> | undefined
+  #problem: string | undefined = 'the node agent is starting'
+
+  constructor(options: NodeAgentOptions) {
+    this.#options = options
+    const { client, clock, random, log } = options
+    const dependencies = { client, clock, random, log }
+    this.#podInformer = createInformer(pods, dependencies, { fieldSelector: `spec.nodeName=${options.node.name}` })
+    if (options.hollow) return
+    const keep = (name: string): { clock: Clock; log: Logger; path?: string } => ({
+      clock,
+      log,
+      ...(options.stateDir ? { path: join(options.stateDir, `${name}.json`) } : {}),
+    })
+    this.#serviceInformer = createInformer(services, dependencies)
+    this.#services = new LastGoodList(this.#serviceInformer, keep('services'))
+    this.#recipeInformer = createInformer(imageRecipes, dependencies)
+    this.#recipes = new LastGoodList(this.#recipeInformer, keep('imagerecipes'))
+  }
+
+  /** The services this node knows, also while the control plane is away. */
+  get services(): LastGoodList<Service> | undefined {
+    return this.#services
+  }
+
+  /** Worker of a pod by namespace and name: for logs and, later, exec. */
+  findPod(namespace: string, name: string): PodWorker | undefined {
+    for (const worker of this.#workers.values()) {
+      if (worker.pod.metadata.namespace === namespace && worker.pod.metadata.name === name) return worker
+    }
+    return undefined
+  }
+
+  get podCount(): number {
+    return this.#workers.size
+  }
+
+  /** Adopts what runs, then works until the signal aborts. Containers are left running. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { client, clock, log, random, runtime } = this.#options
+    const probed = await runtime.probe()
+    this.#problem = probed.ok ? undefined : probed.problems.map((problem) => `${problem.what}: ${problem.fix}`).join('; ')
+    for (const problem of probed.problems) log.warn('node capability missing', { what: problem.what, fix: problem.fix })
+    const events = new EventSink({ client, clock, random, log, metrics: this.#options.metrics, host: this.#options.node.name })
+    const recorder = events.recorder('kubelet')
+    const record = (pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void =>
+      recorder.event({ apiVersion: 'v1', kind: 'Pod', ...pod }, type, reason, message)
+    const statuses = new StatusManager({ client, clock, log, signal })
+    const resolve = this.#resolveDeps(probed.capabilities.mounts)
+    const deps = this.#workerDeps({ resolve, record, statuses })
+
+    await this.#services?.load()
+    await this.#recipes?.load()
+    for (const found of await runtime.listPods()) this.#adopt(found, deps, signal)
+    this.#options.metrics.gauge('kubelet_running_pods', 'Number of pods that have a running pod sandbox')
+    this.#options.metrics.onRender(() =>
+      this.#options.metrics.gauge('kubelet_running_pods', 'Number of pods that have a running pod sandbox').with().set(this.#workers.size),
+    )
+    this.#follow(deps, statuses, signal)
+    this.#services?.onChange(() => void this.#rewriteHosts(resolve))
+    // a program that only waited for its recipe should not wait for its back-off
+    this.#recipes?.onChange(() => this.#nudgeAll())
+
+    const registration = {
+      client,
+      clock,
+      log,
+      node: this.#options.node,
+      problem: () => this.#problem,
+      ...(this.#options.heartbeatMs ? { heartbeatMs: this.#options.heartbeatMs } : {}),
+    }
+    await Promise.all([
+      events.run(signal),
+      this.#podInformer.run(signal),
+      this.#serviceInformer?.run(signal),
+      this.#recipeInformer?.run(signal),
+      this.#sweepDeleted(signal),
+      this.#hints(signal),
+      this.#relist(signal),
+      runRegistration(registration, signal),
+    ])
+    await Promise.all([...this.#workers.values()].map((worker) => worker.stopped()))
+  }
+
+  #resolveDeps(mounts: boolean): ResolveDeps {
+    const { client, clock, node, stateDir } = this.#options
+    const cache = new ObjectCache({ client, clock, ...(stateDir ? { dir: join(stateDir, 'objects') } : {}) })
+    const tokens = new TokenCache(client, clock)
+    const sources = {
+      configMap: (namespace: string, name: string) => cache.get(configMaps, namespace, name),
+      secret: (namespace: string, name: string) => cache.get(secrets, namespace, name),
+      serviceAccount: (namespace: string, name: string) => cache.get(serviceAccounts, namespace, name),
+      serviceAccountToken: tokens.get.bind(tokens),
+    }
+    return {
+      sources,
+      volumes: new VolumeManager(sources, clock),
+      recipes: () => [...(this.#recipes?.list() ?? []), ...(this.#options.builtinRecipes ?? [])],
+      services: () => this.#services?.list() ?? [],
+      hostIPs: node.addresses.filter((address) => address.type === 'InternalIP').map((address) => address.address),
+      allocatable: node.capacity,
+      mounts,
+      clusterDomain: this.#options.clusterDomain ?? 'cluster.local',
+      baseEnv: this.#options.baseEnv ?? {},
+    }
+  }
+
+  #workerDeps(parts: {
+    readonly resolve: ResolveDeps
+    readonly record: PodWorkerDeps['record']
+    readonly statuses: StatusManager
+  }): PodWorkerDeps {
+    const { runtime, clock, log, random } = this.#options
+    const { resolve, record, statuses } = parts
+    const prober = new Prober({ runtime, clock, random, record })
+    const hooks = new HookRunner(runtime, clock)
+    return {
+      runtime,
+      clock,
+      log,
+      hostIPs: resolve.hostIPs,
+      prepareVolumes: (pod, sandbox) => resolve.volumes.prepare(pod, sandbox),
+      removeVolumes: (uid) => resolve.volumes.remove(uid),
+      resolveContainer: (pod, sandbox, name, restartCount) =>
+        this.#options.hollow ? hollowContainer(pod, name, restartCount) : resolveContainer(pod, { sandbox, name, restartCount }, resolve),
+      probes: prober,
+      runHook: (pod, container, id, hook, timeoutMs) => hooks.run(pod, { container, id, hook, timeoutMs }),
+      record,
+      publish: (pod, status) => statuses.publish(pod, status),
+      released: (pod, status) => {
+        this.#workers.delete(pod.metadata.uid ?? '')
+        statuses.release(pod, status)
+      },
+    }
+  }
+
+  #adopt(found: RuntimePod, deps: PodWorkerDeps, signal: AbortSignal): void {
+    const worker = new PodWorker(deps, found.pod, found)
+    this.#workers.set(found.sandbox.podUid, worker)
+    worker.start(signal)
+  }
+
+  #follow(deps: PodWorkerDeps, statuses: StatusManager, signal: AbortSignal): void {
+    const upsert = (pod: Pod): void => {
+      const uid = pod.metadata.uid ?? ''
+      const known = this.#workers.get(uid)
+      if (known) return known.update(pod)
+      const over = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
+      // finished before this agent came and nothing of it is left here: only a deletion needs work
+      if (over && !pod.metadata.deletionTimestamp) return
+      const worker = new PodWorker(deps, pod)
+      this.#workers.set(uid, worker)
+      worker.start(signal)
+    }
+    this.#podInformer.addHandler({
+      add: upsert,
+      update: upsert,
+      delete: (pod) => {
+        const uid = pod.metadata.uid ?? ''
+        statuses.forget(uid)
+        this.#workers.get(uid)?.remove()
+      },
+    })
+  }
+
+  /** Pods that were deleted while no agent ran: adopted, but unknown to a synced list. */
+  async #sweepDeleted(signal: AbortSignal): Promise<void> {
+    await this.#podInformer.whenSynced(signal).catch(() => {})
+    if (signal.aborted) return
+    const wanted = new Set(this.#podInformer.lister.list().map((pod) => pod.metadata.uid))
+    for (const [uid, worker] of this.#workers) if (!wanted.has(uid)) worker.remove()
+  }
+
+  async #hints(signal: AbortSignal): Promise<void> {
+    try {
+      for await (const hint of this.#options.runtime.events(signal)) this.#workers.get(hint.podUid)?.nudge()
+    } catch (error) {
+      if (!signal.aborted) this.#options.log.warn('runtime events ended; relisting only', { error: messageOf(error) })
+    }
+  }
+
+  async #relist(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(this.#options.clock, this.#options.relistMs ?? 10_000, signal).catch(() => {})
+      this.#nudgeAll()
+    }
+  }
+
+  #nudgeAll(): void {
+    for (const worker of this.#workers.values()) worker.nudge()
+  }
+
+  async #rewriteHosts(resolve: ResolveDeps): Promise<void> {
+    if (!resolve.mounts) return
+    for (const worker of this.#workers.values()) {
+      const sandbox = worker.sandbox
+      if (sandbox)
+        await writeHosts(worker.pod, sandbox, resolve).catch((error: unknown) =>
+          this.#options.log.debug('hosts file not written', { error: messageOf(error) }),
+        )
+    }
+  }
+}
+
+/** A hollow node runs nothing, so nothing is looked up. */
+async function hollowContainer(
+  pod: Pod,
+  name: string,
+  restartCount: number,
+): Promise<{
+  name: string
+  image: string
+  restartCount: number
+  command: string[]
+  env: Record<string, string>
+  mounts: []
+  limits: Record<string, never>
+}> {
+  const spec = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].find((container) => container.name === name)
+  return { name, image: spec?.image ?? '', restartCount, command: ['hollow'], env: {}, mounts: [], limits: {} }
+}

@@ -1,0 +1,90 @@
+import type { Container, Pod } from '../../../api/generated/types.ts'
+import type { ContainerStatus } from '../runtime.ts'
+
+/** Init containers run once and in order; sidecars are init containers with restartPolicy Always (KEP-753). */
+export type ContainerRole = 'init' | 'sidecar' | 'main'
+
+/** Why a container could not be created or started; kept until the next try succeeds. */
+export interface StartFailure {
+  /** Waiting reason: `CreateContainerConfigError`, `RunContainerError`, `ImageNotRunnableAsProcess`, ... */
+  readonly reason: string
+  readonly message: string
+}
+
+/** Everything the planner and the status know about one container. */
+export interface ContainerView {
+  readonly name: string
+  readonly role: ContainerRole
+  readonly spec: Container
+  /** The newest start, if there was one. */
+  readonly current?: ContainerStatus
+  /** The start before. */
+  readonly previous?: ContainerStatus
+  readonly failure?: StartFailure
+  /** Earliest next start after crashes or failures, monotonic ms; absent: at once. */
+  readonly notBeforeMs?: number
+  /** The startup probe has passed, or there is none. */
+  readonly started: boolean
+  /** The readiness probe passes, or there is none. */
+  readonly ready: boolean
+  /** Set while the liveness or startup probe wants the container killed. */
+  readonly unhealthy?: string
+}
+
+/** One pod at one moment. */
+export interface PodView {
+  readonly pod: Pod
+  readonly containers: readonly ContainerView[]
+  readonly sandboxReady: boolean
+  /** Wall clock of the moment. */
+  readonly nowMs: number
+  /** Monotonic clock of the moment, to compare with `notBeforeMs`. */
+  readonly monotonicMs: number
+  /** The pod was deleted at the API server, or is being evicted: everything has to stop. */
+  readonly terminating: boolean
+  /** Set once the node itself ended the pod (deadline, eviction): phase Failed with this reason. */
+  readonly ended?: { readonly reason: string; readonly message: string }
+}
+
+/** The containers of a pod in start order with their roles. */
+export function containerRoles(pod: Pod): { readonly spec: Container; readonly role: ContainerRole }[] {
+  const init = (pod.spec?.initContainers ?? []).map((spec) => ({
+    spec,
+    role: spec.restartPolicy === 'Always' ? ('sidecar' as const) : ('init' as const),
+  }))
+  return [...init, ...(pod.spec?.containers ?? []).map((spec) => ({ spec, role: 'main' as const }))]
+}
+
+export const isRunning = (view: ContainerView): boolean => view.current?.state === 'running'
+export const hasExited = (view: ContainerView): boolean => view.current?.state === 'exited'
+export const hasSucceeded = (view: ContainerView): boolean => hasExited(view) && view.current?.exitCode === 0
+
+/** Whether an exited container of a live pod is to be started again. */
+export function restarts(view: ContainerView, pod: Pod): boolean {
+  const policy = pod.spec?.restartPolicy ?? 'Always'
+  if (view.role === 'sidecar') return true
+  const failed = view.current?.exitCode !== 0
+  if (view.role === 'init') return failed && policy !== 'Never'
+  return policy === 'Always' || (policy === 'OnFailure' && failed)
+}
+
+/** All init containers are done and all sidecars have started once. Main containers that exist prove it too. */
+export function isInitialized(containers: readonly ContainerView[]): boolean {
+  if (containers.some((view) => view.role === 'main' && view.current)) return true
+  return containers.every((view) =>
+    view.role === 'init' ? hasSucceeded(view) : view.role === 'sidecar' ? isRunning(view) && view.started : true,
+  )
+}
+
+/** The pod will never run anything again. */
+export function isFinished(view: PodView): boolean {
+  const { containers, pod } = view
+  if (containers.some(isRunning)) return false
+  if (view.ended || view.terminating) return true
+  const main = containers.filter((container) => container.role === 'main')
+  const initFailed = containers.some(
+    (container) => container.role === 'init' && hasExited(container) && container.current?.exitCode !== 0 && !restarts(container, pod),
+  )
+  if (initFailed && !main.some((container) => container.current)) return true
+  return main.every((container) => hasExited(container) && !restarts(container, pod))
+}
