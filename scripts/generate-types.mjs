@@ -1,5 +1,6 @@
-// Writes src/api/generated/types.ts: one interface per Kubernetes model, as JSON has it (dates are strings).
-import { writeFileSync } from 'node:fs'
+// Writes src/api/generated/types.ts: one interface per Kubernetes model, as JSON has it (dates are strings). `--check` writes
+// nothing and fails where the file differs from what would be written.
+import { readFileSync, writeFileSync } from 'node:fs'
 import { readModels, SOURCE, typeName } from './schema-source.mjs'
 
 const models = readModels()
@@ -42,4 +43,10 @@ for (const model of models) {
   }
   out.push('}', '')
 }
-writeFileSync(new URL('../src/api/generated/types.ts', import.meta.url), out.join('\n'))
+const target = new URL('../src/api/generated/types.ts', import.meta.url)
+if (!process.argv.includes('--check')) writeFileSync(target, out.join('\n'))
+else if (readFileSync(target, 'utf8') === out.join('\n')) console.log('src/api/generated/types.ts is up to date')
+else {
+  console.error('src/api/generated/types.ts is not what scripts/generate-types.mjs writes: run it and commit the result')
+  process.exitCode = 1
+}

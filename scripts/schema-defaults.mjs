@@ -6,22 +6,12 @@
 // among its values stands for absent; of `cases` the first whose condition holds is taken.
 // What needs more than that (image pull policy, target ports, requests from limits, empty volumes) is in the kinds' strategies.
 
-/** A default with conditions. Plain values stand for themselves. */
-export class Rule {
-  constructor(value, options) {
-    Object.assign(this, { value, ...options })
-  }
-}
-/** Several rules for one field, in order. */
-export class Cases {
-  constructor(rules) {
-    this.rules = rules
-  }
-}
+/** Marks a default that has conditions; below it, a list of `{ value, zero?, when?: [sibling, values] }`. */
+export const RULES = Symbol('rules')
 
-const zero = (value) => new Rule(value, { zero: true })
-const when = (field, values, value, options) => new Rule(value, { ...options, when: [field, [values].flat()] })
-const cases = (...rules) => new Cases(rules)
+const zero = (value) => ({ [RULES]: [{ value, zero: true }] })
+const when = (field, values, value, options) => ({ [RULES]: [{ value, ...options, when: [field, [values].flat()] }] })
+const cases = (...specs) => ({ [RULES]: specs.flatMap((spec) => spec[RULES] ?? [{ value: spec }]) })
 
 export const DEFAULTS = {
   // pods
@@ -150,6 +140,7 @@ export const DEFAULTS = {
   // scheduling, storage, resource
   'scheduling.v1.PriorityClass': { preemptionPolicy: 'PreemptLowerPriority' },
   'storage.v1.StorageClass': { reclaimPolicy: 'Delete', volumeBindingMode: 'Immediate' },
+  'storage.v1.CSIDriver': { spec: {} },
   'storage.v1.CSIDriverSpec': {
     attachRequired: true,
     podInfoOnMount: false,
@@ -159,6 +150,7 @@ export const DEFAULTS = {
     requiresRepublish: false,
     seLinuxMount: false,
   },
+  'storage.v1.CSINode': { spec: {} },
   'storage.v1.CSINodeSpec': { drivers: [] },
   'resource.v1.ExactDeviceRequest': {
     allocationMode: 'ExactCount',

@@ -89,7 +89,7 @@ export function references(type) {
   return type.match(/\b[A-Z]\w*/g)?.filter((word) => word !== 'Array' && word !== 'Date' && word !== 'IntOrString') ?? []
 }
 
-const versionOf = (model) => (/^V2/.test(model) ? 'v2' : 'v1')
+const versionOf = (model) => (model.startsWith('V2') ? 'v2' : 'v1')
 
 const bareName = (model) => model.replace(/^([A-Z][a-z]+)?V[12](?=[A-Z])/, '')
 
@@ -103,7 +103,7 @@ function apiRoots(dir) {
     const group = API_CLASSES[hit[1]] ?? hit[1].toLowerCase()
     const source = readFileSync(join(apis, file), 'utf8')
     const models = new Set([...source.matchAll(/"((?:[A-Z][a-z]+)?V[12][A-Z]\w*)"/g)].map((match) => match[1]))
-    roots.set(group, new Set([...(roots.get(group) ?? []), ...[...models].sort()]))
+    roots.set(group, new Set([...(roots.get(group) ?? []), ...models]))
   }
   return roots
 }
