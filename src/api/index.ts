@@ -1,3 +1,14 @@
+// The kinds of the API: what each is called, how it is shown, defaulted and validated. One folder per group and version,
+// one file per kind; registry.ts lists them all.
+//
+//   kind.ts          what a kind is made of: the contract between a kind, the API server and clients
+//   generated/       types and schemas of upstream's kinds, made by scripts/
+//   schema/          types, required fields, enums and defaults that belong to one field
+//   <group>/<v>/     the kinds: columns, selectors, and strategies for what depends on more than one field
+//   validation/      the rules that kinds share, with upstream's texts
+//   print/           the tables of `kubectl get`
+//   meta/            metadata, selectors, quantities, paths: what every reader of objects needs
+//   pod-status.ts    questions about pods; conditions.ts: questions about conditions and changes of them
 export type * from './generated/types.ts'
 export * from './kind.ts'
 export {
@@ -10,6 +21,22 @@ export {
   type WatchEvent,
   type WatchEventType,
 } from './meta/object.ts'
+export { findCondition, isConditionTrue, removeCondition, setCondition, type ConditionLike } from './conditions.ts'
+export {
+  containersOf,
+  containerStatusOf,
+  containersWithPath,
+  isPodActive,
+  isPodAvailable,
+  isPodReady,
+  isSidecar,
+  podPhaseIsTerminal,
+  qosClassOf,
+  type QosClass,
+} from './pod-status.ts'
+export { tableColumns } from './print/columns.ts'
+export { ageSince, humanDuration } from './print/human-duration.ts'
+export { summarizePod, type PodSummary } from './print/pod-columns.ts'
 export { BUILT_IN_KINDS } from './registry.ts'
 export { pods } from './core/v1/pod.ts'
 export { services } from './core/v1/service.ts'

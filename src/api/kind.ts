@@ -35,8 +35,11 @@ export interface StrategyContext {
   readonly nowMs: number
   /** Name of the user who asks. */
   readonly user: string
+  /** Groups of the user who asks. Default none. */
+  readonly groups?: readonly string[]
   /** '' for the object itself, else 'status', 'scale', ... */
   readonly subresource: string
+  /** On create: the uid that the object gets, whatever uid it carries. */
   readonly uid: () => string
 }
 
@@ -70,6 +73,19 @@ export interface ScaleSubresource {
   readonly selectorPath?: string
 }
 
+/** How a kind's objects may be called; see validation/names.ts for the texts. */
+export type NameRule =
+  /** RFC 1123 subdomain, at most 253 characters: nearly all kinds. */
+  | 'subdomain'
+  /** RFC 1123 label, at most 63 characters. */
+  | 'label'
+  /** RFC 1035 label: starts with a letter. */
+  | 'rfc1035'
+  /** Anything that is one segment of a path (RBAC kinds). */
+  | 'path'
+  /** A canonical IP address. */
+  | 'ip'
+
 /** What a kind is made of. Only the first block is needed to use a kind from a client. */
 export interface KindDefinition<T extends KubeObject = KubeObject> {
   readonly group: string
@@ -85,8 +101,15 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   readonly categories?: readonly string[]
   /** Name in the table of schemas (`io.k8s.api.core.v1.Pod`); the registry resolves it lazily. */
   readonly schema?: string
-  /** After Name, before Age, which every kind has. Absent: Name and Age alone. */
+  /** Rule for metadata.name and metadata.generateName. Default `subdomain`. */
+  readonly nameRule?: NameRule
+  /**
+   * The table is Name, then these of priority 0, then Age, then these of priority 1. Absent: Name and Age alone.
+   * Readers use `tableColumns(kind)` of print/columns.ts, which knows the order.
+   */
   readonly columns?: readonly Column<T>[]
+  /** `columns` are the whole table in the order given, Name and Age included where wanted (Node, Event). Default false. */
+  readonly ownColumns?: boolean
   readonly status?: boolean
   readonly scale?: ScaleSubresource
   readonly strategy?: Strategy<T>

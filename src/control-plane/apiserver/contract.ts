@@ -20,13 +20,21 @@ export interface RequestInfo {
   readonly namespace: string
   /** Plural. */
   readonly resource: string
+  /** '' for the object itself. Deeper paths keep their slashes, so that nothing unknown is mistaken for something known. */
   readonly subresource: string
+  /** Also set for list and watch when the field selector names one object. */
   readonly name: string
+  /** As sent, for list, watch and deletecollection; absent when there is none. */
+  readonly fieldSelector?: string
 }
 
 /** A request that has been authenticated and whose path and headers have been checked. */
 export interface ServerRequest extends ApiRequest {
   readonly user: UserInfo
+  /** What has been authorized. Route by this and not by a second reading of `path`. Set by `createApiServer`; see `requestInfo`. */
+  readonly info?: RequestInfo
+  /** Names this request in logs and in the `audit-id` header. */
+  readonly auditId?: string
 }
 
 /**

@@ -79,6 +79,7 @@ export interface ResolvedContainer {
 export interface LogOptions {
   /** Lines from the end; absent: all. */
   readonly tailLines?: number
+  /** Only lines written at or after this time, milliseconds since 1970. */
   readonly sinceMs?: number
   readonly follow?: boolean
   /** Prefix each line with its RFC 3339 time. */

@@ -9,4 +9,7 @@ export const serviceAccounts: KindDefinition<ServiceAccount> = defineKind({
   namespaced: true,
   shortNames: ['sa'],
   schema: 'io.k8s.api.core.v1.ServiceAccount',
+  columns: [
+    { name: 'Secrets', type: 'string', description: 'Number of secrets of the account.', value: ({ secrets }) => secrets?.length ?? 0 },
+  ],
 })

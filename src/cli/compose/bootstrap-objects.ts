@@ -1,0 +1,52 @@
+import { isStatus } from '../../base/errors.ts'
+import { endpoints } from '../../api/core/v1/endpoints.ts'
+import { namespaces } from '../../api/core/v1/namespace.ts'
+import { services } from '../../api/core/v1/service.ts'
+import { endpointSlices } from '../../api/discovery/v1/endpoint-slice.ts'
+import type { Draft, KubeObject } from '../../api/meta/object.ts'
+import type { KindDefinition } from '../../api/kind.ts'
+import type { Client } from '../../client/client.ts'
+import { deepEqual } from '../../api/meta/equality.ts'
+
+const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
+
+/** Makes what every cluster has: its four namespaces and the service `kubernetes` with the API server behind it. Idempotent. */
+export async function ensureBootstrapObjects(
+  client: Client,
+  options: { readonly apiServiceIp: string; readonly address: string; readonly port: number },
+): Promise<void> {
+  for (const name of NAMESPACES) await ensure(client, namespaces, { metadata: { name } })
+  const labels = { component: 'apiserver', provider: 'kubernetes' }
+  const ports = [{ name: 'https', port: options.port, protocol: 'TCP' }]
+  await ensure(client, services, {
+    metadata: { name: 'kubernetes', namespace: 'default', labels },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: options.apiServiceIp,
+      clusterIPs: [options.apiServiceIp],
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: options.port }],
+      sessionAffinity: 'None',
+    },
+  })
+  await ensure(client, endpoints, {
+    metadata: { name: 'kubernetes', namespace: 'default', labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    subsets: [{ addresses: [{ ip: options.address }], ports }],
+  })
+  await ensure(client, endpointSlices, {
+    metadata: { name: 'kubernetes', namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [options.address], conditions: { ready: true } }],
+    ports,
+  })
+}
+
+/** Creates an object, or replaces everything but its metadata when it differs: the port may be another one than last time. */
+async function ensure<T extends KubeObject>(client: Client, kind: KindDefinition<T>, draft: Draft<T>): Promise<void> {
+  const api = client.of(kind)
+  const current = await api.get(draft.metadata.name ?? '', { namespace: draft.metadata.namespace }).catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error)))
+  if (!current) return void (await api.create(draft))
+  if (kind.plural === namespaces.plural) return
+  const { metadata: _metadata, ...wanted } = draft
+  if (Object.entries(wanted).every(([key, value]) => deepEqual((current as Record<string, unknown>)[key], value))) return
+  await api.update({ ...current, ...wanted } as T)
+}

@@ -1,0 +1,224 @@
+import { randomUUID } from 'node:crypto'
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
+import { sleep, type Clock } from '../../base/clock.ts'
+import { addressAt, parseIpv4Range } from '../../base/cidr.ts'
+import { messageOf } from '../../base/errors.ts'
+import type { Logger } from '../../base/log.ts'
+import { createMetrics } from '../../base/metrics.ts'
+import { BUILT_IN_KINDS } from '../../api/registry.ts'
+import { createClient } from '../../client/create-client.ts'
+import { createInformerFactory } from '../../client/informer-factory.ts'
+import { createManager } from '../../controller/create-manager.ts'
+import {
+  API_SERVICE_OFFSET,
+  createPriorityPlugin,
+  createServiceAccountPlugin,
+  createServiceAllocator,
+  repairAllocations,
+} from '../../control-plane/apiserver/admission/index.ts'
+import { createResourceHandler } from '../../control-plane/apiserver/handlers/index.ts'
+import { createApiServer, LOOPBACK_USER, type ApiServer, type StaticToken } from '../../control-plane/apiserver/index.ts'
+import { createTokenIssuer } from '../../control-plane/apiserver/tokens/service-account-tokens.ts'
+import { addControllers } from '../../control-plane/controllers/index.ts'
+import { addCertificateSigner, createJoinTokens, loadOrCreatePki, type Pki } from '../../control-plane/pki/index.ts'
+import { addScheduler } from '../../control-plane/scheduler/index.ts'
+import { openLmdbStore, type Store } from '../../control-plane/store/index.ts'
+import { ensureBootstrapObjects } from './bootstrap-objects.ts'
+import { dataLayout, type DataLayout } from './layout.ts'
+
+export interface ControlPlaneOptions {
+  /** Absolute. */
+  readonly dataDir: string
+  readonly host: string
+  /** 0 picks a free one. */
+  readonly port: number
+  readonly clock: Clock
+  /** 0 <= x < 1. */
+  readonly random: () => number
+  readonly log: Logger
+  /** Names and addresses under which clients reach this machine, for the serving certificate. */
+  readonly hosts?: readonly string[]
+  /** Default 127.96.0.0/16: service addresses that need no set-up on Linux. */
+  readonly serviceCidr?: string
+  readonly tokens?: readonly StaticToken[]
+  /** Command that checks a store directory in a process of its own. */
+  readonly verifyArgv?: readonly string[]
+  readonly nodeGracePeriodMs?: number
+  /** Called once the server listens and again once everything is ready. */
+  readonly onProgress?: (stage: 'store' | 'apiserver' | 'ready', detail: string) => void
+}
+
+export const DEFAULT_SERVICE_CIDR = '127.96.0.0/16'
+const ISSUER = 'https://kubernetes.default.svc.cluster.local'
+const RENEW_EVERY_MS = 24 * 60 * 60 * 1000
+
+/** What other processes of this machine need to reach the control plane: `endpoint.json`. */
+export interface Endpoint {
+  readonly server: string
+  readonly caCertificate: string
+  readonly serviceCidr: string
+}
+
+/** Runs store, API server, controllers and scheduler in this process until the signal aborts. @throws StoreError, PkiError */
+export async function runControlPlane(options: ControlPlaneOptions, signal: AbortSignal): Promise<void> {
+  const { clock, random, log } = options
+  const layout = dataLayout(options.dataDir)
+  const serviceCidr = options.serviceCidr ?? DEFAULT_SERVICE_CIDR
+  const range = parseIpv4Range(serviceCidr)
+  if (!range) throw new Error(`service address range "${serviceCidr}" is not an IPv4 CIDR`)
+  const apiServiceIp = addressAt(range, API_SERVICE_OFFSET)
+  await makeDirectories(layout)
+  const pki = await loadOrCreatePki(layout.pki, { clock, hosts: [...(options.hosts ?? []), options.host], serviceIp: apiServiceIp })
+  const metrics = createMetrics()
+  const store = await openLmdbStore({
+    dir: layout.store,
+    clock,
+    log,
+    metrics,
+    ...(options.verifyArgv ? { verifyArgv: options.verifyArgv } : {}),
+  })
+  try {
+    await repairAllocations(store, '/registry/core/services/', log)
+    options.onProgress?.('store', layout.store)
+    await serve({ options, layout, pki, store, serviceCidr, apiServiceIp, metrics, random }, signal)
+  } finally {
+    await store.close()
+  }
+}
+
+interface Parts {
+  readonly options: ControlPlaneOptions
+  readonly layout: DataLayout
+  readonly pki: Pki
+  readonly store: Store
+  readonly serviceCidr: string
+  readonly apiServiceIp: string
+  readonly metrics: ReturnType<typeof createMetrics>
+  readonly random: () => number
+}
+
+async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
+  const { options, layout, pki, store, serviceCidr, apiServiceIp, metrics, random } = parts
+  const { clock, log } = options
+  const tokens = createTokenIssuer({ pki, store, clock, issuer: ISSUER })
+  const resources = createResourceHandler({
+    store,
+    kinds: BUILT_IN_KINDS,
+    clock,
+    random,
+    uuid: randomUUID,
+    log,
+    metrics,
+    admission: [
+      createServiceAccountPlugin(store), // cheap refusals first
+      createPriorityPlugin(store),
+      await createServiceAllocator({ store, serviceCidr, random }), // last: what it claims must not be given back by a later refusal
+    ],
+    subresources: { 'serviceaccounts/token': tokens.handler },
+  })
+  const ready = { informers: false }
+  const api = createApiServer({
+    resources: resources.handle,
+    kinds: () => BUILT_IN_KINDS,
+    certificate: { key: pki.serving.privateKey, cert: pki.serving.certificate, clientCa: pki.caCertificate },
+    clock,
+    log,
+    metrics,
+    authentication: {
+      tokens: options.tokens ?? [],
+      bootstrapToken: (id) => createJoinTokens(layout.joinTokens, { clock }).lookup(id),
+      verifyServiceAccountToken: (token) => tokens.verify(token),
+    },
+    readiness: [
+      { name: 'store', check: () => storeWritable(store) },
+      {
+        name: 'informer-sync',
+        check: () => (ready.informers ? Promise.resolve() : Promise.reject(new Error('informers are not synced yet'))),
+      },
+    ],
+  })
+  const client = createClient(api.inProcess(LOOPBACK_USER))
+  const address = await api.start(options.host, options.port)
+  const server = `https://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+  await ensureBootstrapObjects(client, { apiServiceIp, address: address.address, port: address.port })
+  await publish(layout, pki, { server, caCertificate: pki.caCertificate, serviceCidr })
+  options.onProgress?.('apiserver', server)
+
+  const informers = createInformerFactory({ client, clock, random, log })
+  const manager = createManager({ client, informers, clock, log, metrics, random })
+  addControllers(manager, {
+    kinds: BUILT_IN_KINDS,
+    caPem: pki.caCertificate,
+    ...(options.nodeGracePeriodMs ? { nodeGracePeriodMs: options.nodeGracePeriodMs } : {}),
+  })
+  addScheduler(manager, { random })
+  addCertificateSigner(manager, pki)
+  const running = manager.run(signal)
+  void informers.whenSynced(signal).then(
+    () => {
+      ready.informers = true
+      options.onProgress?.('ready', server)
+    },
+    () => {},
+  )
+  await Promise.all([running, renewCertificates(pki, { clock, log, api }, signal)])
+  await api.stop()
+  await resources.close()
+}
+
+async function storeWritable(store: Store): Promise<void> {
+  const { failure } = await store.status()
+  if (failure !== undefined) throw new Error(`the store takes no writes: ${failure}`)
+}
+
+async function makeDirectories(layout: DataLayout): Promise<void> {
+  await mkdir(layout.root, { recursive: true })
+  await chmod(layout.root, 0o711)
+  await mkdir(layout.controlPlane, { recursive: true, mode: 0o700 })
+}
+
+/** Written whole or not at all: other processes read these at any time. */
+async function publish(layout: DataLayout, pki: Pki, endpoint: Endpoint): Promise<void> {
+  await writePrivate(layout.adminKubeconfig, adminKubeconfig(pki, endpoint))
+  await writePrivate(layout.endpoint, `${JSON.stringify(endpoint, null, 2)}\n`)
+}
+
+async function writePrivate(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.tmp`, text, { mode: 0o600 })
+  await rename(`${path}.tmp`, path)
+}
+
+/** JSON is YAML: every client reads it. */
+function adminKubeconfig(pki: Pki, endpoint: Endpoint): string {
+  const base64 = (text: string): string => Buffer.from(text).toString('base64')
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'biplane', cluster: { server: endpoint.server, 'certificate-authority-data': base64(endpoint.caCertificate) } }],
+    users: [
+      {
+        name: 'biplane-admin',
+        user: { 'client-certificate-data': base64(pki.admin.certificate), 'client-key-data': base64(pki.admin.privateKey) },
+      },
+    ],
+    contexts: [{ name: 'biplane', context: { cluster: 'biplane', user: 'biplane-admin' } }],
+    'current-context': 'biplane',
+  }
+  return `${JSON.stringify(config, null, 2)}\n`
+}
+
+async function renewCertificates(
+  pki: Pki,
+  parts: { readonly clock: Clock; readonly log: Logger; readonly api: ApiServer },
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(parts.clock, RENEW_EVERY_MS, signal).catch(() => {})
+    if (signal.aborted) return
+    try {
+      if (await pki.renew()) parts.log.warn('certificates were renewed; they are served after the next restart')
+    } catch (error) {
+      parts.log.error('certificates could not be renewed', { error: messageOf(error) })
+    }
+  }
+}

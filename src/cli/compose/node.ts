@@ -1,0 +1,243 @@
+import { accessSync, constants } from 'node:fs'
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { sleep, type Clock } from '../../base/clock.ts'
+import { messageOf } from '../../base/errors.ts'
+import type { Logger } from '../../base/log.ts'
+import { createMetrics } from '../../base/metrics.ts'
+import { endpointSlices } from '../../api/discovery/v1/endpoint-slice.ts'
+import { createClient } from '../../client/create-client.ts'
+import { createHttpsTransport } from '../../client/https-transport.ts'
+import { createInformer } from '../../client/informer.ts'
+import { identityHolds, requestIdentity, type NodeIdentity } from '../../data-plane/node/api-sync/join.ts'
+import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
+import { runNodeLink } from '../../data-plane/node/link/dial-link.ts'
+import { createLinkServer } from '../../data-plane/node/link/serve-logs.ts'
+import { NodeAgent } from '../../data-plane/node/node-agent.ts'
+import { builtinRecipes } from '../../data-plane/node/recipes/index.ts'
+import { createProcessRuntime } from '../../data-plane/node/runtimes/process/index.ts'
+import { ServiceProxy } from '../../data-plane/service-proxy/index.ts'
+import { dataLayout, type NodeLayout } from './layout.ts'
+import { describeMachine } from './machine.ts'
+
+export interface NodeOptions {
+  /** Absolute. */
+  readonly dataDir: string
+  readonly name: string
+  /** `https://host:port` of the control plane. */
+  readonly server: string
+  /** PEM. */
+  readonly caCertificate: string
+  /** Join token `<id>.<secret>`; needed until the node has a certificate. */
+  readonly token?: string
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Logger
+  /** Default 127.64.<n>.0/24 with n made from the name. */
+  readonly podCidr?: string
+  /** Default 127.0.0.1. */
+  readonly address?: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly maxPods?: number
+  /** PATH of containers. */
+  readonly path: string
+  /** Asked when the signal aborts: end all workloads too? Default: they are left running. */
+  readonly stopWorkloads?: () => boolean
+  readonly onProgress?: (stage: 'joined' | 'ready', detail: string) => void
+}
+
+const RENEW_EVERY_MS = 60 * 60 * 1000
+
+/** Runs a node agent with the process runtime and the user-space service proxy until the signal aborts. */
+export async function runNode(options: NodeOptions, signal: AbortSignal): Promise<void> {
+  const { clock, random, log } = options
+  const layout = dataLayout(options.dataDir).node(options.name)
+  await makeDirectories(options.dataDir, layout)
+  const metrics = createMetrics()
+  const runtime = createProcessRuntime({
+    rootDir: layout.pods,
+    nodeName: options.name,
+    clock,
+    log,
+    podCidr: options.podCidr ?? podCidrOf(options.name),
+    searchPath: options.path,
+  })
+  const identity = await joinCluster(options, layout, signal)
+  const transport = createHttpsTransport({
+    server: options.server,
+    ca: options.caCertificate,
+    cert: identity.current.certificate,
+    key: identity.current.privateKey,
+    clock,
+    random,
+    userAgent: 'biplane-node',
+  })
+  const client = createClient(transport)
+  const node = describeMachine(options.name, {
+    address: options.address ?? '127.0.0.1',
+    ...(options.labels ? { labels: options.labels } : {}),
+    ...(options.maxPods ? { maxPods: options.maxPods } : {}),
+  })
+  const agent = new NodeAgent({
+    node,
+    client,
+    runtime,
+    clock,
+    random,
+    log,
+    metrics,
+    stateDir: layout.state,
+    builtinRecipes: builtinRecipes((program) => onPath(program, options.path)),
+    baseEnv: { PATH: options.path },
+  })
+  const slices = createInformer(endpointSlices, { client, clock, random, log })
+  const sliceList = new LastGoodList(slices, { path: join(layout.state, 'endpointslices.json'), clock, log })
+  await sliceList.load()
+  const services = agent.services
+  if (!services) throw new Error('a node with a service proxy needs its list of services')
+  const proxy = new ServiceProxy({
+    services,
+    endpointSlices: sliceList,
+    nodeAddresses: [options.address ?? '127.0.0.1'],
+    clock,
+    log,
+    metrics,
+  })
+  const link = {
+    server: options.server,
+    ca: options.caCertificate,
+    cert: () => identity.current.certificate,
+    key: () => identity.current.privateKey,
+    clock,
+    random,
+    log,
+    serve: createLinkServer({ agent, runtime, clock }),
+  }
+  options.onProgress?.('ready', options.name)
+  try {
+    await Promise.all([
+      agent.run(signal),
+      slices.run(signal),
+      proxy.run(signal),
+      runNodeLink(link, signal),
+      renewIdentity(options, layout, identity, signal),
+    ])
+  } finally {
+    if (options.stopWorkloads?.()) await stopAll(runtime, log)
+    await transport.close()
+    await runtime.close()
+  }
+}
+
+interface IdentityHolder {
+  current: NodeIdentity
+}
+
+/** Uses the certificate on disk, or asks for one. While the control plane is away an unexpired one is enough. */
+async function joinCluster(options: NodeOptions, layout: NodeLayout, signal: AbortSignal): Promise<IdentityHolder> {
+  const { clock, random, log, name, server, caCertificate } = options
+  const stored = await loadIdentity(layout)
+  if (stored && identityHolds(stored, name, caCertificate, clock.now())) return { current: stored }
+  for (;;) {
+    const credentials =
+      options.token === undefined ? (stored ? { cert: stored.certificate, key: stored.privateKey } : undefined) : { token: options.token }
+    if (!credentials) throw new Error(`node "${name}" has no certificate yet: pass --token with a join token (biplane token create)`)
+    const transport = createHttpsTransport({ server, ca: caCertificate, ...credentials, clock, random, userAgent: 'biplane-node' })
+    try {
+      const identity = await requestIdentity(createClient(transport), name, clock, signal)
+      await saveIdentity(layout, identity)
+      options.onProgress?.('joined', name)
+      return { current: identity }
+    } catch (error) {
+      if (signal.aborted) throw error
+      log.warn('joining failed, will be tried again', { server, error: messageOf(error) })
+      await sleep(clock, 1_000, signal)
+    } finally {
+      await transport.close()
+    }
+  }
+}
+
+async function renewIdentity(options: NodeOptions, layout: NodeLayout, identity: IdentityHolder, signal: AbortSignal): Promise<void> {
+  const { clock, random, log, name, server, caCertificate } = options
+  while (!signal.aborted) {
+    await sleep(clock, RENEW_EVERY_MS, signal).catch(() => {})
+    if (signal.aborted || identityHolds(identity.current, name, caCertificate, clock.now())) continue
+    const transport = createHttpsTransport({
+      server,
+      ca: caCertificate,
+      cert: identity.current.certificate,
+      key: identity.current.privateKey,
+      clock,
+      random,
+    })
+    try {
+      identity.current = await requestIdentity(createClient(transport), name, clock, signal)
+      await saveIdentity(layout, identity.current)
+      log.warn('the node certificate was renewed; the API connection uses it after the next restart')
+    } catch (error) {
+      if (!signal.aborted) log.error('the node certificate could not be renewed', { error: messageOf(error) })
+    } finally {
+      await transport.close()
+    }
+  }
+}
+
+async function loadIdentity(layout: NodeLayout): Promise<NodeIdentity | undefined> {
+  try {
+    return JSON.parse(await readFile(join(layout.state, 'identity.json'), 'utf8')) as NodeIdentity
+  } catch {
+    return undefined
+  }
+}
+
+async function saveIdentity(layout: NodeLayout, identity: NodeIdentity): Promise<void> {
+  const path = join(layout.state, 'identity.json')
+  await writeFile(`${path}.tmp`, JSON.stringify(identity), { mode: 0o600 })
+  await rename(`${path}.tmp`, path)
+}
+
+async function makeDirectories(dataDir: string, layout: NodeLayout): Promise<void> {
+  // containers run as another user: they must get through to their own files
+  for (const dir of [dataDir, join(dataDir, 'nodes'), layout.root]) {
+    await mkdir(dir, { recursive: true })
+    await chmod(dir, 0o711)
+  }
+  await mkdir(layout.state, { recursive: true, mode: 0o700 })
+}
+
+/** Stops every container on this node, however the API sees it: `up` is going down. */
+async function stopAll(runtime: ReturnType<typeof createProcessRuntime>, log: Logger): Promise<void> {
+  const pods = await runtime.listPods()
+  await Promise.all(
+    pods.flatMap(({ containers }) =>
+      containers
+        .filter((container) => container.state === 'running')
+        .map(async (container) => {
+          try {
+            await runtime.stopContainer(container.id, { graceMs: 5_000 })
+          } catch (error) {
+            log.warn('container did not stop', { container: container.id, error: messageOf(error) })
+          }
+        }),
+    ),
+  )
+}
+
+/** A /24 of the loopback pod range for each name; clashes matter only between nodes of one machine. */
+export function podCidrOf(name: string): string {
+  let hash = 0
+  for (const char of name) hash = (hash * 31 + char.charCodeAt(0)) >>> 0
+  return `127.64.${hash % 254}.0/24`
+}
+
+function onPath(program: string, path: string): boolean {
+  return path.split(delimiter).some((dir) => {
+    try {
+      accessSync(join(dir, program), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}

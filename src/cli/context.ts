@@ -1,0 +1,32 @@
+import type { Clock } from '../base/clock.ts'
+
+/** Where text goes. */
+export interface Output {
+  write(text: string): void
+  /** Somebody looks at it. */
+  readonly isTerminal: boolean
+  /** Width in characters; 80 where nobody knows. */
+  readonly columns: number
+}
+
+/** The world a command runs in. Everything of process, environment and time reaches the commands through it. */
+export interface CliContext {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  readonly home: string
+  readonly clock: Clock
+  /** 0 <= x < 1. */
+  readonly random: () => number
+  readonly out: Output
+  readonly err: Output
+  /** All of standard input, as text. */
+  readonly readInput: () => Promise<string>
+  /** Reads one line after a question; undefined when nobody can answer. */
+  readonly ask: (question: string) => Promise<string | undefined>
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
+  readonly signal: AbortSignal
+  /** Called at the second signal. */
+  readonly onForce: (listener: () => void) => void
+  /** The command that starts this program again: executable and script. */
+  readonly self: readonly string[]
+}

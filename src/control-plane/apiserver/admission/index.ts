@@ -1,0 +1,13 @@
+/**
+ * Admission plugins: what changes or refuses a write beyond its kind's own strategy. Each is one file and one
+ * AdmissionPlugin (registry/admission.ts); the composition root puts them into a list, and they run in its order.
+ *
+ *   service-allocator     cluster IPs and node ports, claimed in the write's own transaction
+ *   repair-allocations    run once at start: claims and services agree again
+ *   priority              priorityClassName -> spec.priority
+ *   service-account       a pod's account must exist
+ */
+export { createPriorityPlugin } from './priority.ts'
+export { repairAllocations } from './repair-allocations.ts'
+export { createServiceAccountPlugin } from './service-account.ts'
+export { API_SERVICE_OFFSET, createServiceAllocator, type ServiceAllocatorOptions } from './service-allocator.ts'

@@ -1,0 +1,74 @@
+import { StatusError } from '../../../base/errors.ts'
+import type { Metrics } from '../../../base/metrics.ts'
+import type { Reviews } from '../authz/reviews.ts'
+import type { Handler, RequestInfo, ServerResponse } from '../contract.ts'
+import { answerVersion } from '../health/version.ts'
+import type { RoutedRequest } from './pipeline.ts'
+
+/** Who answers what. */
+export interface Routes {
+  /** `/healthz`, `/livez`, `/readyz` and below. */
+  readonly health: Handler
+  /** `/api` and `/apis` down to a group version. */
+  readonly discovery: Handler
+  /** `/openapi/v3` and below. */
+  readonly openapi: Handler
+  readonly reviews: Reviews
+  /** `GET .../pods/<name>/log`. */
+  readonly logs: Handler
+  /** Every other resource. */
+  readonly resources: Handler
+  readonly metrics: Metrics
+}
+
+export interface Router {
+  route(request: RoutedRequest): Promise<ServerResponse>
+  /** Whether `resources` answers this. */
+  isStored(info: RequestInfo): boolean
+}
+
+/** Picks the handler; what nobody answers is 404, as upstream has it for authorized users. */
+export function createRouter(routes: Routes): Router {
+  const roots = new Map<string, Handler>([
+    ['healthz', routes.health],
+    ['livez', routes.health],
+    ['readyz', routes.health],
+    ['api', routes.discovery],
+    ['apis', routes.discovery],
+    ['metrics', exactly('/metrics', () => answerMetrics(routes.metrics))],
+    ['version', exactly('/version', answerVersion)],
+  ])
+  const isStored = (info: RequestInfo): boolean => info.isResourceRequest && !routes.reviews.serves(info) && !isLog(info)
+  return {
+    isStored,
+    route(request) {
+      const { info } = request
+      if (isStored(info)) return routes.resources(request)
+      if (info.isResourceRequest) return isLog(info) ? routes.logs(request) : routes.reviews.answer(request, info)
+      if (/^\/openapi\/v3(?:\/|$)/.test(request.path)) return routes.openapi(request)
+      const handler = roots.get(request.path.split('/', 2)[1] ?? '')
+      if (!handler) throw new StatusError('NotFound', 'the server could not find the requested resource')
+      return handler(request)
+    },
+  }
+}
+
+function isLog(info: RequestInfo): boolean {
+  return info.resource === 'pods' && info.group === '' && info.subresource === 'log'
+}
+
+function exactly(path: string, answer: () => ServerResponse): Handler {
+  return (request) => {
+    if (request.path !== path) throw new StatusError('NotFound', 'the server could not find the requested resource')
+    if (request.method !== 'GET') {
+      throw new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
+    }
+    return Promise.resolve(answer())
+  }
+}
+
+function answerMetrics(metrics: Metrics): ServerResponse {
+  const text = metrics.render()
+  const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
+  return { status: 200, headers, body: { type: 'json', chunks: [Buffer.from(text)], parse: () => text } }
+}

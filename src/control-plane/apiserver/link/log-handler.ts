@@ -1,0 +1,62 @@
+import type { Pod } from '../../../api/generated/types.ts'
+import { StatusError } from '../../../base/errors.ts'
+import { encodeContainerLogs } from '../../../protocols/node-link.ts'
+import type { Handler, ServerRequest, ServerResponse } from '../contract.ts'
+import { firstOf } from '../http/query.ts'
+import { checkStarted, chooseContainer, readLogQuery } from './log-options.ts'
+import type { LinkResponse, NodeLinks } from './node-links.ts'
+
+export interface LogHandlerOptions {
+  readonly links: NodeLinks
+  /** @throws {StatusError} `NotFound` */
+  readonly getPod: (namespace: string, name: string) => Promise<Pod>
+}
+
+/**
+ * Answers `GET /api/v1/namespaces/<ns>/pods/<pod>/log` from the pod's node, streaming. A pod that has no node yet has an empty log.
+ * @throws {StatusError} `NotFound`, `BadRequest`, `Invalid`, `MethodNotAllowed`, `ServiceUnavailable` (the node is not connected)
+ */
+export function createLogHandler(options: LogHandlerOptions): Handler {
+  return async (request) => {
+    const { info } = request
+    if (info?.verb !== 'get') throw new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
+    const query = readLogQuery(request.query, info.name)
+    const pod = await options.getPod(info.namespace, info.name)
+    const container = chooseContainer(pod, firstOf(request.query, 'container'))
+    const node = pod.spec?.nodeName
+    if (!node) return text(none())
+    checkStarted(pod, container, query.previous ?? false)
+    const path = encodeContainerLogs({ namespace: info.namespace, pod: info.name, container }, query)
+    return answer(await options.links.request(node, { method: 'GET', path, ...signalOf(request) }))
+  }
+}
+
+const MAX_MESSAGE_BYTES = 4096
+
+async function answer(response: LinkResponse): Promise<ServerResponse> {
+  if (response.status < 400) return text(response.body)
+  const message = (await start(response.body)).trim() || `the node answered ${response.status}`
+  if (response.status === 400) throw new StatusError('BadRequest', message)
+  throw new StatusError(response.status === 404 ? 'NotFound' : 'InternalError', message)
+}
+
+async function start(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    size += chunk.byteLength
+    if (size >= MAX_MESSAGE_BYTES) break
+  }
+  return Buffer.concat(chunks).toString('utf8', 0, MAX_MESSAGE_BYTES)
+}
+
+function text(chunks: AsyncIterable<Uint8Array>): ServerResponse {
+  return { status: 200, headers: { 'content-type': 'text/plain' }, body: { type: 'stream', chunks } }
+}
+
+async function* none(): AsyncGenerator<Uint8Array> {}
+
+function signalOf(request: ServerRequest): { signal?: AbortSignal } {
+  return request.signal ? { signal: request.signal } : {}
+}

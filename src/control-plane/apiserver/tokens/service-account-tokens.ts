@@ -1,0 +1,119 @@
+import { StatusError } from '../../../base/errors.ts'
+import type { Clock } from '../../../base/clock.ts'
+import type { AuthenticationTokenRequest, Pod, ServiceAccount } from '../../../api/generated/types.ts'
+import { serviceAccountKeyId, signServiceAccountToken, TokenError, verifyServiceAccountToken, type Pki } from '../../pki/index.ts'
+import type { Store } from '../../store/contract.ts'
+import type { Handler, UserInfo } from '../contract.ts'
+import { notFound } from '../registry/index.ts'
+
+export interface TokenIssuerOptions {
+  readonly pki: Pick<Pki, 'serviceAccountKey'>
+  readonly store: Store
+  readonly clock: Clock
+  /** `iss` of the tokens, and their audience when none is asked for. */
+  readonly issuer: string
+}
+
+/** Seconds; upstream's bounds of a TokenRequest. */
+const MIN_LIFE = 600
+const MAX_LIFE = 2 ** 32
+const DEFAULT_LIFE = 3600
+
+/** Answers `POST .../serviceaccounts/NAME/token` and believes the tokens it made, while their account and pod exist. */
+export function createTokenIssuer(options: TokenIssuerOptions): {
+  readonly handler: Handler
+  verify(token: string): Promise<UserInfo | undefined>
+} {
+  const { pki, store, clock, issuer } = options
+  const keyId = serviceAccountKeyId(pki.serviceAccountKey.publicKey)
+  const read = async <T>(plural: string, namespace: string, name: string): Promise<T | undefined> => {
+    const found = await store.get(`/registry/core/${plural}/${namespace}/${name}`)
+    return found && (JSON.parse(Buffer.from(found.value).toString()) as T)
+  }
+
+  return {
+    async handler(request) {
+      const [, namespace = '', name = ''] = /\/namespaces\/([^/]+)\/serviceaccounts\/([^/]+)\/token$/.exec(request.path) ?? []
+      const account = await read<ServiceAccount>('serviceaccounts', namespace, name)
+      if (!account) throw notFound({ group: '', plural: 'serviceaccounts' }, name)
+      const body = parseBody(request.body)
+      const spec = body.spec ?? {}
+      const asked = spec.expirationSeconds ?? DEFAULT_LIFE
+      if (!Number.isInteger(asked) || asked < MIN_LIFE || asked > MAX_LIFE) {
+        throw new StatusError(
+          'Invalid',
+          `TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: ${String(asked)}: may not specify a duration less than 10 minutes`,
+        )
+      }
+      const audiences = spec.audiences?.length ? spec.audiences : [issuer]
+      const pod = await boundPod(spec.boundObjectRef, (podName) => read<Pod>('pods', namespace, podName))
+      const nowMs = clock.now()
+      const token = signServiceAccountToken(
+        { namespace, serviceAccount: { name, uid: account.metadata.uid ?? '' }, ...(pod ? { pod } : {}) },
+        { privateKey: pki.serviceAccountKey.privateKey, keyId, issuer, audiences, expirationSeconds: asked, nowMs },
+      )
+      const expirationTimestamp = new Date(nowMs + asked * 1000).toISOString().replace(/\.\d+Z$/, 'Z')
+      const answer = {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        metadata: { name, namespace },
+        spec: { ...spec, audiences, expirationSeconds: asked },
+        status: { token, expirationTimestamp },
+      }
+      return { status: 201, body: { type: 'object', value: answer } }
+    },
+
+    async verify(token) {
+      try {
+        const claims = verifyServiceAccountToken(token, {
+          publicKey: pki.serviceAccountKey.publicKey,
+          issuer,
+          audiences: [issuer],
+          nowMs: clock.now(),
+        })
+        const account = await read<ServiceAccount>('serviceaccounts', claims.namespace, claims.serviceAccount.name)
+        if (account?.metadata.uid !== claims.serviceAccount.uid) return undefined
+        if (claims.pod && (await read<Pod>('pods', claims.namespace, claims.pod.name))?.metadata.uid !== claims.pod.uid) return undefined
+        return {
+          name: claims.subject,
+          uid: claims.serviceAccount.uid,
+          groups: ['system:serviceaccounts', `system:serviceaccounts:${claims.namespace}`],
+        }
+      } catch (error) {
+        if (error instanceof TokenError) return undefined
+        throw error
+      }
+    },
+  }
+}
+
+async function boundPod(
+  reference: { readonly kind?: string | undefined; readonly name?: string | undefined; readonly uid?: string | undefined } | undefined,
+  read: (name: string) => Promise<Pod | undefined>,
+): Promise<{ name: string; uid: string } | undefined> {
+  if (!reference) return undefined
+  if (reference.kind !== 'Pod')
+    throw new StatusError(
+      'BadRequest',
+      `cannot bind token to a ${reference.kind ?? 'nameless kind'}: only pods are supported; set spec.boundObjectRef.kind to Pod`,
+    )
+  const name = reference.name ?? ''
+  const pod = await read(name)
+  if (!pod) throw notFound({ group: '', plural: 'pods' }, name)
+  if (reference.uid && reference.uid !== pod.metadata.uid)
+    throw new StatusError(
+      'Conflict',
+      `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    )
+  return { name, uid: pod.metadata.uid ?? '' }
+}
+
+function parseBody(body: unknown): Partial<AuthenticationTokenRequest> {
+  if (body === undefined) return {}
+  if (!(body instanceof Uint8Array)) return body as Partial<AuthenticationTokenRequest>
+  try {
+    return (body.length === 0 ? {} : JSON.parse(Buffer.from(body).toString())) as Partial<AuthenticationTokenRequest>
+  } catch (error) {
+    throw new StatusError('BadRequest', 'the body is not a TokenRequest in JSON', { cause: error })
+  }
+}

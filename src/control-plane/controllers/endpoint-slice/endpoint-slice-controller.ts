@@ -1,0 +1,130 @@
+import { isStatus } from '../../../base/errors.ts'
+import type { Endpoints, EndpointSlice, Pod, Service } from '../../../api/generated/types.ts'
+import { endpoints } from '../../../api/core/v1/endpoints.ts'
+import { pods } from '../../../api/core/v1/pod.ts'
+import { services } from '../../../api/core/v1/service.ts'
+import { endpointSlices } from '../../../api/discovery/v1/endpoint-slice.ts'
+import { deepEqual } from '../../../api/meta/equality.ts'
+import { ownerReference } from '../../../api/meta/owner.ts'
+import type { Informer } from '../../../client/cache.ts'
+import { watchOf, type Manager, type Mapper, type Request } from '../../../controller/contract.ts'
+import { endpointsAnnotations, planEndpoints } from './plan-endpoints.ts'
+import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME, sliceLabels } from './plan-slices.ts'
+
+/** Keeps EndpointSlices, and the older Endpoints, of every service with a selector. */
+export function addEndpointControllers(manager: Manager): void {
+  const serviceInformer = manager.informers.informer(services)
+  const podInformer = manager.informers.informer(pods)
+  const sliceInformer = manager.informers.informer(endpointSlices)
+  const endpointsInformer = manager.informers.informer(endpoints)
+  const byPod = servicesOfPod(serviceInformer)
+  const podMatters = (pod: Pod, previous?: Pod): boolean => previous === undefined || !deepEqual(relevant(pod), relevant(previous))
+  const bySlice: Mapper<EndpointSlice> = (slice) => {
+    const name = slice.metadata.labels?.[SERVICE_NAME]
+    return name && slice.metadata.labels?.[MANAGED_BY] === MANAGER ? [{ namespace: slice.metadata.namespace ?? '', name }] : []
+  }
+  const podsOf = (service: Service): readonly Pod[] =>
+    podInformer.lister.list(service.metadata.namespace).filter((pod) => selects(service, pod))
+
+  manager.addController({
+    name: 'endpoint_slice',
+    concurrency: 5,
+    watches: [watchOf(services), watchOf(pods, byPod, podMatters), watchOf(endpointSlices, bySlice)],
+    reconciler: {
+      async reconcile(request, signal) {
+        const service = serviceInformer.lister.get(`${request.namespace}/${request.name}`)
+        if (!service?.spec?.selector || service.metadata.deletionTimestamp || service.spec.type === 'ExternalName') return
+        const mine = sliceInformer.lister
+          .list(request.namespace)
+          .filter((slice) => bySlice(slice)[0]?.name === request.name && !slice.metadata.deletionTimestamp)
+        const plan = planSlices(service, podsOf(service), mine)
+        const api = manager.client.of(endpointSlices)
+        for (const slice of plan.update) await api.update(slice, { signal })
+        for (const slice of plan.create) {
+          const metadata = {
+            generateName: `${service.metadata.name}-`,
+            labels: sliceLabels(service),
+            ownerReferences: [ownerReference(service, services, { controller: true, blockOwnerDeletion: true })],
+          }
+          await api.create({ ...slice, metadata }, { namespace: request.namespace, signal })
+        }
+        for (const slice of plan.remove) await api.delete(slice.metadata.name, { namespace: request.namespace, signal }).catch(ignoreGone)
+      },
+    },
+  })
+
+  manager.addController({
+    name: 'endpoint',
+    concurrency: 5,
+    watches: [watchOf(services), watchOf(pods, byPod, podMatters), watchOf(endpoints)],
+    reconciler: {
+      async reconcile(request, signal) {
+        const service = serviceInformer.lister.get(`${request.namespace}/${request.name}`)
+        const current = endpointsInformer.lister.get(`${request.namespace}/${request.name}`)
+        const api = manager.client.of(endpoints)
+        if (!service) {
+          if (current && current.metadata.labels?.[MANAGED_BY] === ENDPOINT_CONTROLLER)
+            await api.delete(request.name, { namespace: request.namespace, signal }).catch(ignoreGone)
+          return
+        }
+        if (!service.spec?.selector || service.metadata.deletionTimestamp || service.spec.type === 'ExternalName') return
+        const { subsets, truncated } = planEndpoints(service, podsOf(service))
+        const annotations = endpointsAnnotations(current, truncated)
+        const labels = { ...service.metadata.labels, [MANAGED_BY]: ENDPOINT_CONTROLLER }
+        if (
+          current &&
+          deepEqual(current.subsets ?? [], subsets) &&
+          deepEqual(current.metadata.labels ?? {}, labels) &&
+          deepEqual(current.metadata.annotations, annotations)
+        )
+          return
+        const next: Endpoints = {
+          ...current,
+          metadata: {
+            ...current?.metadata,
+            name: request.name,
+            namespace: request.namespace,
+            labels,
+            ...(annotations ? { annotations } : {}),
+          },
+          subsets,
+        }
+        if (current) await api.update(next, { signal })
+        else await api.create(next, { signal })
+      },
+    },
+  })
+}
+
+const ENDPOINT_CONTROLLER = 'endpoint-controller'
+
+function servicesOfPod(serviceInformer: Informer<Service>): Mapper<Pod> {
+  return (pod): Request[] =>
+    serviceInformer.lister
+      .list(pod.metadata.namespace)
+      .filter((service) => selects(service, pod))
+      .map((service) => ({ namespace: service.metadata.namespace ?? '', name: service.metadata.name }))
+}
+
+function selects(service: Service, pod: Pod): boolean {
+  const selector = Object.entries(service.spec?.selector ?? {})
+  return selector.length > 0 && selector.every(([key, value]) => pod.metadata.labels?.[key] === value)
+}
+
+/** The parts of a pod that endpoints show. */
+function relevant(pod: Pod): unknown {
+  const ready = pod.status?.conditions?.find((condition) => condition.type === 'Ready')?.status
+  return [
+    pod.status?.podIPs,
+    pod.status?.phase,
+    ready,
+    pod.metadata.labels,
+    pod.metadata.deletionTimestamp !== undefined,
+    pod.spec?.nodeName,
+  ]
+}
+
+function ignoreGone(error: unknown): undefined {
+  if (isStatus(error, 'NotFound', 'Conflict')) return undefined
+  throw error
+}

@@ -1,0 +1,43 @@
+import type { KindDefinition } from '../../api/kind.ts'
+import type { Manager } from '../../controller/contract.ts'
+import { addDeploymentController } from './deployment/deployment-controller.ts'
+import { addEndpointControllers } from './endpoint-slice/endpoint-slice-controller.ts'
+import { addGarbageCollector } from './garbage-collector/garbage-collector.ts'
+import { addNamespaceController } from './namespace/namespace-controller.ts'
+import { addNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
+import { addPodGc } from './pod-gc/pod-gc-controller.ts'
+import { addReplicaSetController } from './replica-set/replica-set-controller.ts'
+import { addServiceAccountControllers } from './service-account/service-account-controller.ts'
+
+export interface ControllersOptions {
+  /** Everything that is served: what the garbage collector and the namespace controller look after. */
+  readonly kinds: readonly KindDefinition[]
+  /** PEM of the cluster's CA, published to every namespace. */
+  readonly caPem: string
+  /** See NodeLifecycleOptions. */
+  readonly nodeGracePeriodMs?: number
+}
+
+/**
+ * The built-in controllers: one folder each, all of one shape. `plan-*.ts` decides (pure, tested by tables), the
+ * `*-controller.ts` beside it watches, reads from informers and writes through the API like any other client.
+ *
+ *   deployment/         revisions of a template, rolled out through replica sets
+ *   replica-set/        so many pods of one template
+ *   endpoint-slice/     ready addresses behind each service (slices and the older Endpoints)
+ *   garbage-collector/  owners and dependents; foreground, background, orphaning deletion
+ *   namespace/          empties what is being deleted
+ *   service-account/    the default account and the CA of every namespace
+ *   node-lifecycle/     silent nodes, taints, eviction, never of most nodes at once
+ *   pod-gc/             pods that nobody will ever finish
+ */
+export function addControllers(manager: Manager, options: ControllersOptions): void {
+  addNamespaceController(manager, options.kinds)
+  addServiceAccountControllers(manager, { caPem: options.caPem })
+  addDeploymentController(manager)
+  addReplicaSetController(manager)
+  addEndpointControllers(manager)
+  addGarbageCollector(manager, options.kinds)
+  addNodeLifecycleController(manager, options.nodeGracePeriodMs === undefined ? {} : { gracePeriodMs: options.nodeGracePeriodMs })
+  addPodGc(manager)
+}
