@@ -112,14 +112,16 @@ async function measure(dir: string, way: Way, pods: number): Promise<string> {
   const cell = (value: number | undefined, digits = 0): string => (value ?? Number.NaN).toFixed(digits)
   return `| ${[
     way,
-    ...[cell(started.wallMs), cell(started.p50Ms), cell(started.p99Ms), cell(started.idlePercent, 2), cell(started.rssMb)],
-    ...[
-      `${adopted['running']}/${pods}`,
-      cell(adopted['adoptMs']),
-      cell(adopted['relistMs'], 1),
-      cell(adopted['usageMs'], 1),
-      cell(adopted['stopMs']),
-    ],
+    cell(started.wallMs),
+    cell(started.p50Ms),
+    cell(started.p99Ms),
+    cell(started.idlePercent, 2),
+    cell(started.rssMb),
+    `${adopted['running']}/${pods}`,
+    cell(adopted['adoptMs']),
+    cell(adopted['relistMs'], 1),
+    cell(adopted['usageMs'], 1),
+    cell(adopted['stopMs']),
   ].join(' | ')} |`
 }
 

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sleep, systemClock } from '../src/base/clock.ts'
@@ -41,7 +42,12 @@ export class RuntimeFixture {
     const { uid = `pod-${this.#pods++}`, ...overrides } = options
     const sandbox = await runtime.ensureSandbox({ metadata: { name: uid, uid } })
     return runtime.createContainer(sandbox, {
-      ...{ name: 'main', image: 'host', restartCount: 0, env: {}, mounts: [], limits: {} },
+      name: 'main',
+      image: 'host',
+      restartCount: 0,
+      env: {},
+      mounts: [],
+      limits: {},
       ...overrides,
       command,
     })
@@ -63,8 +69,15 @@ export class RuntimeFixture {
       await last.removeSandbox(sandbox.podUid)
     }
     await last.close()
+    const owner = `test-${createHash('sha256').update(this.rootDir).digest('hex').slice(0, 8)}`
+    const left = listOr('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}/biplane/${owner}`)
+    if (left.some((dir) => existsSync(dir))) throw new Error(`cgroups are left over: ${left.filter((dir) => existsSync(dir)).join(' ')}`)
     rmSync(this.dir, { recursive: true })
   }
+}
+
+function listOr(dir: string): readonly string[] {
+  return existsSync(dir) ? ['.', ...readdirSync(dir)] : []
 }
 
 /** Waits, for at most 10 s, until `test` holds; says what was there when it never does. */

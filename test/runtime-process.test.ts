@@ -154,13 +154,13 @@ describe('starts', () => {
   test('what the program is given arrives as it is', async () => {
     const runtime = fixture.runtime()
     const script =
-      'console.log(JSON.stringify([process.argv.slice(1), process.env.A, process.env["my.var"], process.env.HOSTNAME, process.cwd()]))'
+      'console.log(JSON.stringify([process.argv.slice(1), process.env.A + process.env.IFS + process.env._bp_dir, process.env["my.var"], process.env.HOSTNAME, process.cwd()]))'
     const argv = ['', 'a b', '$HOME', '`id`', "it's", '*', '\\n']
     const text = await output(fixture, runtime, [process.execPath, '-e', script, '--', ...argv], {
-      env: { A: '$x "y"\nz', 'my.var': 'dots', _bp: '1' },
+      env: { A: '$x "y"\nz', 'my.var': 'dots', IFS: 'i', _bp_dir: 'd' },
       workingDir: '/usr',
     })
-    expect(JSON.parse(text)).toEqual([argv, '$x "y"\nz', 'dots', expect.stringMatching(/^pod-/), '/usr'])
+    expect(JSON.parse(text)).toEqual([argv, '$x "y"\nzid', 'dots', expect.stringMatching(/^pod-/), '/usr'])
   })
 
   test('output of both kinds keeps its order, and /dev/stdout can be opened', async () => {

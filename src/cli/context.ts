@@ -9,6 +9,13 @@ export interface Output {
   readonly columns: number
 }
 
+export interface Signals {
+  /** Aborted by the first. */
+  readonly signal: AbortSignal
+  /** Called at each further one: somebody has no patience left. */
+  readonly onForce: (listener: () => void) => void
+}
+
 /** The world a command runs in. Everything of process, environment and time reaches the commands through it. */
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -23,10 +30,8 @@ export interface CliContext {
   readonly readInput: () => Promise<string>
   /** Reads one line after a question; undefined when nobody can answer. */
   readonly ask: (question: string) => Promise<string | undefined>
-  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
-  readonly signal: AbortSignal
-  /** Called at the second signal. */
-  readonly onForce: (listener: () => void) => void
+  /** From now on SIGINT, SIGTERM and SIGHUP are left to the caller; without this they end the process. */
+  readonly takeSignals: () => Signals
   /** The command that starts this program again: executable and script. */
   readonly self: readonly string[]
 }

@@ -1,13 +1,12 @@
 import { homedir } from 'node:os'
 import { createInterface } from 'node:readline/promises'
 import { systemClock } from '../base/clock.ts'
-import type { CliContext, Output } from './context.ts'
+import type { CliContext, Output, Signals } from './context.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** The context of this very process. Signals are caught from now on. */
+/** The context of this very process. */
 export function processContext(): CliContext {
-  const { signal, onForce } = catchSignals()
   quietOnClosedPipe()
   return {
     env: process.env,
@@ -19,13 +18,12 @@ export function processContext(): CliContext {
     err: outputOf(process.stderr),
     readInput,
     ask,
-    signal,
-    onForce,
+    takeSignals,
     self: [process.execPath, ...process.execArgv, process.argv[1] ?? ''],
   }
 }
 
-function catchSignals(): { readonly signal: AbortSignal; readonly onForce: CliContext['onForce'] } {
+function takeSignals(): Signals {
   const controller = new AbortController()
   const forced: (() => void)[] = []
   for (const name of SIGNALS) {

@@ -3,7 +3,7 @@
  *
  * The agent dials out. It sends `GET NODE_LINK_PATH` over HTTP/1.1 (ALPN `http/1.1`) with `connection: Upgrade` and `upgrade: biplane-node-link`, as
  * `system:node:<name>` by client certificate or bearer token. The server answers `101 Switching Protocols`; then the roles flip: on the same
- * connection the API server is the HTTP/2 client, with prior knowledge, and the agent the HTTP/2 server. The agent must send nothing between its
+ * connection the API server is the HTTP/2 client, with prior knowledge, and the agent the HTTP/2 server (`http2.performServerHandshake`). The agent must send nothing between its
  * request and the 101, and must treat bytes that arrive together with the 101 as the first of HTTP/2 (`socket.unshift(head)`).
  *
  * The newest link of a node replaces the older. The API server pings every NODE_LINK_PING_MS; a link that stays silent as long is dropped, and

@@ -130,14 +130,16 @@ describe('addresses', () => {
   })
 
   test.each([
-    ['127.0.0.1', 'may not be in the loopback range (127.0.0.0/8, ::1/128)'],
-    ['::1', 'may not be in the loopback range (127.0.0.0/8, ::1/128)'],
     ['0.0.0.0', 'may not be unspecified (0.0.0.0)'],
     ['169.254.1.1', 'may not be in the link-local range (169.254.0.0/16, fe80::/10)'],
     ['fe80::1', 'may not be in the link-local range (169.254.0.0/16, fe80::/10)'],
     ['224.0.0.1', 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'],
   ])('no endpoint is at %s', (address, text) => {
     expect(lines((errors) => checkEndpointIp(errors, 'x', address))).toEqual([`x: Invalid value: "${address}": ${text}`])
+  })
+
+  test('an endpoint may have a loopback address: pods without a network of their own do', () => {
+    expect(lines((errors) => checkEndpointIp(errors, 'x', '127.1.2.3'))).toEqual([])
   })
 
   test('subnets and families', () => {

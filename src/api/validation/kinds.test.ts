@@ -312,8 +312,6 @@ describe('preparation', () => {
   })
 
   test('only the finalize subresource frees a namespace', () => {
-    const phase = 'metadata.x'
-    expect(phase).toBe('metadata.x')
     const namespace = created(kind('Namespace'), named({}))
     const next = { ...namespace, spec: { finalizers: [] } }
     kind('Namespace').strategy!.prepareForUpdate!(next, namespace, { nowMs: 0, user: 'u', subresource: '', uid: () => '' })

@@ -7,7 +7,8 @@ import type { FieldErrors } from './field-errors.ts'
 import { checkIp } from './ip.ts'
 import { checkLabels } from './labels.ts'
 import { checkRange, checkUnderscoreSubdomain } from './names.ts'
-import { checkResources } from './resources.ts'
+import { compareIfQuantities } from './quantities.ts'
+import { checkResources, shownQuantity } from './resources.ts'
 import { checkPodSecurityContext } from './security-context.ts'
 import { checkTolerations } from './tolerations.ts'
 import { checkVolumes } from './volume.ts'
@@ -26,6 +27,7 @@ export function checkPodSpec(errors: FieldErrors, field: string, spec: PodSpec, 
   const volumes = checkVolumes(errors, `${field}.volumes`, spec.volumes, { podName: options.podName })
   const claims = checkPodClaims(errors, `${field}.resourceClaims`, spec)
   checkContainers(errors, field, { spec, volumes, claims })
+  checkPodResources(errors, `${field}.resources`, spec)
   checkHostNetworkPorts(errors, field, spec, options)
   checkChoices(errors, field, spec)
   checkLabels(errors, `${field}.nodeSelector`, spec.nodeSelector)
@@ -87,6 +89,21 @@ function checkPodClaims(errors: FieldErrors, field: string, spec: PodSpec): Read
     }
   })
   return names
+}
+
+/** Resources of the pod as a whole: what its containers share. */
+function checkPodResources(errors: FieldErrors, field: string, spec: PodSpec): void {
+  if (!spec.resources) return
+  if (spec.resources.claims) errors.forbidden(`${field}.claims`, 'claims may not be set for Resources at pod-level')
+  checkResources(errors, field, { ...spec.resources, claims: undefined })
+  spec.containers?.forEach((container, i) => {
+    for (const [name, limit] of Object.entries(container.resources?.limits ?? {})) {
+      const most = spec.resources?.limits?.[name]
+      if (most === undefined || (compareIfQuantities(limit, most) ?? 0) <= 0) continue
+      const path = `${field}.containers[${i}][${name}].limits`
+      errors.invalid(path, shownQuantity(limit), `must be less than or equal to pod limits of ${shownQuantity(most)}`)
+    }
+  })
 }
 
 function checkHostNetworkPorts(errors: FieldErrors, field: string, spec: PodSpec, options: PodSpecOptions): void {

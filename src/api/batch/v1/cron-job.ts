@@ -55,7 +55,7 @@ export const cronJobs: KindDefinition<CronJob> = defineKind({
     },
     validate: ({ metadata, spec }) =>
       collectErrors((errors) => {
-        if (metadata.name.length > MAX_NAME) {
+        if ((metadata.name?.length ?? 0) > MAX_NAME) {
           errors.invalid('metadata.name', metadata.name, `must be no more than ${MAX_NAME} characters`)
         }
         checkCronJob(errors, spec ?? ({} as CronJobSpec))

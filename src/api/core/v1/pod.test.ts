@@ -224,6 +224,14 @@ describe('a pod is refused', () => {
       ],
     ],
     [
+      'with a container that may use more than the pod',
+      withContainer({ resources: { limits: { memory: '2Gi' } } }, { resources: { limits: { memory: '1Gi' }, requests: { cpu: '-1' } } }),
+      [
+        'spec.resources.requests[cpu]: Invalid value: "-1": must be greater than or equal to 0',
+        'spec.resources.containers[0][memory].limits: Invalid value: "2Gi": must be less than or equal to pod limits of 1Gi',
+      ],
+    ],
+    [
       'with a probe that does nothing',
       withContainer({ livenessProbe: {} }),
       ['spec.containers[0].livenessProbe: Required value: must specify a handler type'],

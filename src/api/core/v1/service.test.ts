@@ -106,9 +106,9 @@ describe('a service is refused', () => {
       ['spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 90000: must be greater than 0 and less than 86400'],
     ],
     [
-      'with a loopback address from outside',
-      service({ externalIPs: ['127.0.0.1'] }),
-      ['spec.externalIPs[0]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)'],
+      'with a link-local address from outside',
+      service({ externalIPs: ['169.254.0.1'] }),
+      ['spec.externalIPs[0]: Invalid value: "169.254.0.1": may not be in the link-local range (169.254.0.0/16, fe80::/10)'],
     ],
   ]
   test.each(cases)('%s', (_name, object, errors) => {

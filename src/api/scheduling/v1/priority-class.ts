@@ -48,12 +48,10 @@ export const priorityClasses: KindDefinition<PriorityClass> = defineKind<Priorit
 })
 
 function checkClass(errors: FieldErrors, { metadata, value = 0 }: PriorityClass): void {
-  const known = Object.hasOwn(SYSTEM_CLASSES, metadata.name) ? SYSTEM_CLASSES[metadata.name] : undefined
-  if (metadata.name.startsWith('system-')) {
-    const why =
-      known === undefined
-        ? `${metadata.name} is not a known system priority class`
-        : `value of ${metadata.name} PriorityClass must be ${known}`
+  const name = metadata.name ?? ''
+  const known = Object.hasOwn(SYSTEM_CLASSES, name) ? SYSTEM_CLASSES[name] : undefined
+  if (name.startsWith('system-')) {
+    const why = known === undefined ? `${name} is not a known system priority class` : `value of ${name} PriorityClass must be ${known}`
     if (known !== value) {
       const text = `priority class names with 'system-' prefix are reserved for system use only. error: ${why}`
       errors.forbidden('metadata.name', text)

@@ -50,6 +50,7 @@ export class Exchange {
   /** Watches and followed logs: ended at once when the server stops. */
   longRunning = false
   #stopped = false
+  #answered = false
   /** The head has been found good: what follows on the same connection can be trusted to be the next request. */
   #checked = false
 
@@ -60,11 +61,11 @@ export class Exchange {
     // without these a client that resets its connection would end the process
     request.on('error', () => this.abort())
     response.on('error', () => this.abort())
-    response.on('close', () => this.abort())
+    response.on('close', () => this.#answered || this.abort())
   }
 
   abort(): void {
-    if (!this.#abort.signal.aborted) this.#abort.abort()
+    if (!this.#abort.signal.aborted) this.#abort.abort(GONE)
   }
 
   /** Ends a watch as if its time were over: the client sees a whole answer and asks again. */
@@ -123,6 +124,7 @@ export class Exchange {
         signal: this.#abort.signal,
       },
     )
+    this.#answered = sent.complete
     if (!sent.complete && this.#stopped) this.#response.end()
   }
 
@@ -176,6 +178,8 @@ export class Exchange {
 }
 
 const LINGER_MS = 1000
+/** One for all: an error with its own stack for each closed watch would cost more than the watch. */
+const GONE = new Error('the client has gone or the server is stopping')
 
 /** Reads the head of a request. @throws {StatusError} `BadRequest`, `MethodNotAllowed` */
 export function checkHead(request: AnyRequest): CheckedHead {

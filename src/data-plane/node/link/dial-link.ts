@@ -1,4 +1,4 @@
-import { createServer, type ServerHttp2Session, type ServerHttp2Stream, type IncomingHttpHeaders } from 'node:http2'
+import { performServerHandshake, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { request, type RequestOptions } from 'node:https'
 import type { ConnectionOptions } from 'node:tls'
 import type { Duplex } from 'node:stream'
@@ -74,23 +74,22 @@ function dial(options: NodeLinkOptions, signal: AbortSignal): Promise<Duplex> {
 }
 
 function serveLink(socket: Duplex, options: NodeLinkOptions, signal: AbortSignal): Promise<void> {
-  const server = createServer()
-  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+  // a server's own connection listener would refuse: this connection has agreed on HTTP/1.1 before the roles flipped
+  const session = performServerHandshake(socket)
+  session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     const gone = new AbortController()
     stream.on('close', () => gone.abort())
     stream.on('error', () => {})
     options.serve(stream, headers, gone.signal)
   })
-  server.on('sessionError', (error) => options.log.debug('node link session failed', { error: messageOf(error) }))
   return new Promise((resolve) => {
     const end = (): void => void socket.destroy()
-    server.on('session', (session: ServerHttp2Session) => session.on('error', end))
+    session.on('error', (error) => options.log.debug('node link session failed', { error: messageOf(error) }))
     signal.addEventListener('abort', end, { once: true })
     socket.on('error', end)
     socket.on('close', () => {
       signal.removeEventListener('abort', end)
       resolve()
     })
-    server.emit('connection', socket)
   })
 }

@@ -1,4 +1,4 @@
-import { chownSync, closeSync, openSync, readdirSync } from 'node:fs'
+import { chownSync, closeSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../../../base/clock.ts'
 import { filesDirOf } from '../../recipes/index.ts'
@@ -6,7 +6,7 @@ import { type ResolvedContainer, RuntimeError, type Sandbox } from '../../runtim
 import { type ContainerConfig, ContainerRecord } from './container-record.ts'
 import type { Host, User } from './host.ts'
 import type { Surroundings } from './launch.ts'
-import { cgroupName, type ContainerKey, type Layout } from './layout.ts'
+import { cgroupName, containerId, type ContainerKey, type Layout, markerName, parseMarker } from './layout.ts'
 import { rewriteMountPaths } from './literal-mounts.ts'
 import { makeMounts } from './make-mounts.ts'
 import { makeDir, writeState } from './state-file.ts'
@@ -67,9 +67,19 @@ export class ContainerStore {
   /** Where the container's own root is, if it has one. */
   rootfs(key: ContainerKey): string {
     const { layout, host } = this.#options
-    const dir = layout.container(key)
-    if (host.rootfsBase === layout.root) return join(dir, 'rootfs')
-    return join(host.rootfsBase, key.podUid, key.name, String(key.restartCount))
+    if (host.rootfsBase === layout.root) return join(layout.container(key), 'rootfs')
+    return join(host.rootfsBase, markerName(key))
+  }
+
+  /** Removes roots in shared memory whose container is no more, and their directory when nothing is left in it. */
+  removeStaleRoots(): void {
+    const { layout, host } = this.#options
+    if (host.rootfsBase === layout.root) return
+    for (const name of listDir(host.rootfsBase)) {
+      const key = parseMarker(name)
+      if (key && !this.#records.has(containerId(key))) rmSync(join(host.rootfsBase, name), { recursive: true, force: true })
+    }
+    if (listDir(host.rootfsBase).length === 0) rmSync(host.rootfsBase, { recursive: true, force: true })
   }
 
   /** Writes a new container; its config.json comes last and makes it exist. @throws RuntimeError `InvalidArgument` */
@@ -111,7 +121,7 @@ export class ContainerStore {
       HOSTNAME: hostname,
       ...env,
       BIPLANE_POD_UID: sandbox.podUid,
-      [CONTAINER_VARIABLE]: `${key.podUid}/${key.name}/${key.restartCount}`,
+      [CONTAINER_VARIABLE]: containerId(key),
     }
   }
 

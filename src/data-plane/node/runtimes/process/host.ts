@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { platform } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -119,12 +119,20 @@ function prepareCgroups(options: HostOptions): Cgroups {
 async function tryMounts(tools: Tools, base: string): Promise<void> {
   for (const name of ['unshare', 'nsenter', 'mount'] as const) if (!tools[name]) throw new Error(`${name} is not installed`)
   if (!/^[\w/.+@-]+$/.test(base)) throw new Error(`the path ${base} has characters that mount options cannot hold`)
-  const dir = join(base, 'probe')
+  mkdirSync(base, { recursive: true, mode: 0o711 })
+  const dir = mkdtempSync(join(base, 'probe-'))
+  try {
+    await tryOverlay(tools, dir)
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+async function tryOverlay(tools: Tools, dir: string): Promise<void> {
   for (const part of ['upper', 'work', 'root']) mkdirSync(join(dir, part), { recursive: true })
   const overlay = `lowerdir=/,upperdir=${dir}/upper,workdir=${dir}/work`
   const script = `"${tools.mount}" -n -t overlay overlay -o ${overlay} ${dir}/root && exec "${tools.unshare}" --root=${dir}/root --wd=/ -- true`
   await run(tools.unshare, ['--mount', '--propagation', 'private', '--', tools.sh, '-c', script])
-  rmSync(dir, { recursive: true, force: true })
 }
 
 async function trySetpriv(tools: Tools): Promise<void> {

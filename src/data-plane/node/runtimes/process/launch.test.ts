@@ -49,18 +49,29 @@ test('private mounts come before the shim, the own root after it', () => {
 test('another user than root loses all rights but binding low ports', () => {
   const { args } = planShim(host, { ...plain, user: { uid: 1000, gid: 100 } }, { files, command })
   expect(args.slice(9)).toEqual([
-    ...['/bin/setpriv', '--reuid=1000', '--regid=100', '--clear-groups', '--no-new-privs'],
-    ...['--inh-caps=-all,+net_bind_service', '--ambient-caps=-all,+net_bind_service', '--bounding-set=-all,+net_bind_service', '--'],
+    '/bin/setpriv',
+    '--reuid=1000',
+    '--regid=100',
+    '--clear-groups',
+    '--no-new-privs',
+    '--inh-caps=-all,+net_bind_service',
+    '--ambient-caps=-all,+net_bind_service',
+    '--bounding-set=-all,+net_bind_service',
+    '--',
     ...command,
   ])
   const unable = { ...host, capabilities: { ...host.capabilities, users: false } }
   expect(planShim(unable, { ...plain, user: { uid: 1000, gid: 100 } }, { files, command }).args.slice(9)).toEqual(command)
 })
 
-test('variables that a shell would drop are set behind it', () => {
-  const { args, env } = planShim(host, { ...plain, env: { A: '1', 'my.var': 'x y', 'a-b': '' } }, { files, command })
+test('variables that a shell would drop, or that would change what runs before the program, are set behind it', () => {
+  const { args, env } = planShim(
+    host,
+    { ...plain, env: { A: '1', 'my.var': 'x y', 'a-b': '', LD_PRELOAD: '/x.so', IFS: '' } },
+    { files, command },
+  )
   expect(env).toEqual({ A: '1' })
-  expect(args.slice(9)).toEqual(['/bin/env', 'my.var=x y', 'a-b=', ...command])
+  expect(args.slice(9)).toEqual(['/bin/env', 'my.var=x y', 'a-b=', 'LD_PRELOAD=/x.so', 'IFS=', ...command])
 })
 
 test('a command beside a container enters its namespace, cgroups and directory', () => {

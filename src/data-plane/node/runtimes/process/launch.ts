@@ -38,9 +38,18 @@ export function planShim(host: Host, surroundings: Surroundings, options: { file
   const { mode, cwd, rootDir } = surroundings
   const inRoot = mode === 'root' ? [host.tools.unshare, `--root=${rootDir}`, `--wd=${cwd}`, '--'] : []
   const shim = [
-    ...[host.tools.sh, files.shim, files.dir, files.marker, host.tools.mv, surroundings.cgroups.join(' '), files.oomFile],
-    ...[mode === 'root' ? '/' : cwd, host.tools.mount, mode === 'none' ? '' : files.fstab],
-    ...[...inRoot, ...programOf(host, surroundings, command)],
+    host.tools.sh,
+    files.shim,
+    files.dir,
+    files.marker,
+    host.tools.mv,
+    surroundings.cgroups.join(' '),
+    files.oomFile,
+    mode === 'root' ? '/' : cwd,
+    host.tools.mount,
+    mode === 'none' ? '' : files.fstab,
+    ...inRoot,
+    ...programOf(host, surroundings, command),
   ]
   const argv = mode === 'none' ? shim : [host.tools.unshare, '--mount', '--propagation', 'private', '--', ...shim]
   return { file: argv[0] as string, args: argv.slice(1), env: shellVariables(surroundings.env) }
@@ -52,16 +61,21 @@ const EXEC = 'for c in $1; do echo 0 > "$c/cgroup.procs" || exit 126; done; cd "
 export function planExec(host: Host, surroundings: Surroundings, options: { pid: number; command: readonly string[] }): SpawnPlan {
   const enter = surroundings.mode === 'none' ? [] : [host.tools.nsenter, '-t', String(options.pid), '--mount', '--root', '--']
   const argv = [
-    ...[...enter, host.tools.sh, '-c', EXEC, 'exec', surroundings.cgroups.join(' '), surroundings.cwd],
+    ...enter,
+    host.tools.sh,
+    '-c',
+    EXEC,
+    'exec',
+    surroundings.cgroups.join(' '),
+    surroundings.cwd,
     ...programOf(host, surroundings, options.command),
   ]
   return { file: argv[0] as string, args: argv.slice(1), env: shellVariables(surroundings.env) }
 }
 
 function programOf(host: Host, { user, env }: Surroundings, command: readonly string[]): readonly string[] {
-  // a shell drops variables whose names it cannot use, though Kubernetes allows them: they are set behind it
-  const odd = Object.keys(env).filter((name) => !SHELL_NAME.test(name))
-  const variables = odd.length === 0 ? [] : [host.tools.env, ...odd.map((name) => `${name}=${env[name]}`)]
+  const late = Object.keys(env).filter(isLate)
+  const variables = late.length === 0 ? [] : [host.tools.env, ...late.map((name) => `${name}=${env[name]}`)]
   return [...becomeUser(host, user), ...variables, ...command]
 }
 
@@ -71,13 +85,29 @@ const KEPT = '-all,+net_bind_service'
 function becomeUser(host: Host, user: User): readonly string[] {
   if (!host.capabilities.users || user.uid === 0) return []
   return [
-    ...[host.tools.setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--no-new-privs'],
-    ...[`--inh-caps=${KEPT}`, `--ambient-caps=${KEPT}`, `--bounding-set=${KEPT}`, '--'],
+    host.tools.setpriv,
+    `--reuid=${user.uid}`,
+    `--regid=${user.gid}`,
+    '--clear-groups',
+    '--no-new-privs',
+    `--inh-caps=${KEPT}`,
+    `--ambient-caps=${KEPT}`,
+    `--bounding-set=${KEPT}`,
+    '--',
   ]
 }
 
 const SHELL_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+const MEANT_FOR_PROGRAM = /^(LD_|GLIBC_|MALLOC_|LIBMOUNT_|BASH|_bp_)|^(ENV|IFS|PS[1-4]|OPTIND|PPID|CDPATH|PWD|OLDPWD|SHELLOPTS|SHLVL|_)$/
+
+/**
+ * Whether a variable is set only for the program itself, on the command line of `env`: a shell drops names that it cannot use, though
+ * Kubernetes allows them, and some names would change what the shell, the loader or `mount` do before it, with the agent's rights.
+ */
+function isLate(name: string): boolean {
+  return !SHELL_NAME.test(name) || MEANT_FOR_PROGRAM.test(name)
+}
 
 function shellVariables(env: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => SHELL_NAME.test(name)))
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isLate(name)))
 }

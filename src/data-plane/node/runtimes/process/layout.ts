@@ -56,7 +56,7 @@ export class Layout {
 
   /** The file a shim makes to say that something happened to its container. */
   marker(key: ContainerKey): string {
-    return join(this.events, [key.podUid, key.name, key.restartCount].join(','))
+    return join(this.events, markerName(key))
   }
 }
 
@@ -74,6 +74,11 @@ export function parseContainerId(id: string): ContainerKey {
     name: checkName(parts[2] as string, 'container name'),
     restartCount: Number(parts[3]),
   }
+}
+
+/** One file name for a container. */
+export function markerName(key: ContainerKey): string {
+  return [key.podUid, key.name, key.restartCount].join(',')
 }
 
 /** What a marker file tells of; undefined for a file that is none. */

@@ -82,6 +82,7 @@ class ProcessRuntime implements Runtime {
   readonly #options: ProcessRuntimeOptions
   readonly #layout: Layout
   readonly #pods: PodStore
+  #host: Promise<Host> | undefined
   #opening: Promise<Parts> | undefined
 
   constructor(options: ProcessRuntimeOptions) {
@@ -92,7 +93,7 @@ class ProcessRuntime implements Runtime {
   }
 
   async probe(): Promise<{ ok: boolean; capabilities: RuntimeCapabilities; problems: readonly RuntimeProblem[] }> {
-    const host = this.#opening ? (await this.#opening).host : await detectHost(this.#options)
+    const host = await this.#detect()
     return { ok: host.ok, capabilities: host.capabilities, problems: host.problems }
   }
 
@@ -212,6 +213,12 @@ class ProcessRuntime implements Runtime {
     await parts?.logs.close()
     await parts?.strays.settled()
     parts?.host.cgroups?.removeParents()
+    parts?.containers.removeStaleRoots()
+  }
+
+  #detect(): Promise<Host> {
+    this.#host ??= detectHost(this.#options)
+    return this.#host
   }
 
   #open(): Promise<Parts> {
@@ -223,7 +230,7 @@ class ProcessRuntime implements Runtime {
   async #adopt(): Promise<Parts> {
     const options = this.#options
     const { clock, log } = options
-    const host = await detectHost(options)
+    const host = await this.#detect()
     if (!host.ok) throw new RuntimeError('InvalidArgument', host.problems[0]?.what ?? 'pods cannot run on this machine')
     this.#pods.load()
     const { defaultUser = NOBODY, searchPath = SEARCH_PATH, logLimits = LOG_LIMITS } = options
@@ -234,6 +241,7 @@ class ProcessRuntime implements Runtime {
     const parts = { host, containers, strays, logs, monitor, shim: installShim(options.rootDir), usage: new UsageSampler(host.cgroups) }
     for (const { sandbox } of this.#pods.list()) containers.load(sandbox.podUid)
     monitor.open()
+    containers.removeStaleRoots()
     this.#cleanUp(parts)
     return parts
   }

@@ -1,0 +1,105 @@
+import { deepEqual } from '../../api/meta/equality.ts'
+import type { PatchSchema } from '../../api/schema/patch-schema.ts'
+
+export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
+
+type Json = Record<string, unknown>
+
+/**
+ * The object as it is sent: with itself as it was in the manifest in the last-applied annotation, as kubectl writes it.
+ * @param manifest not changed
+ */
+export function withLastApplied<T extends { metadata: object }>(manifest: T): T & Json {
+  const annotations = { ...(manifest.metadata as { annotations?: Record<string, string> }).annotations }
+  delete annotations[LAST_APPLIED]
+  const bare = { ...manifest, metadata: { ...manifest.metadata, annotations } }
+  const text = `${JSON.stringify(bare)}\n`
+  return { ...manifest, metadata: { ...manifest.metadata, annotations: { ...annotations, [LAST_APPLIED]: text } } } as T & Json
+}
+
+/** What the object was last applied from; undefined when it was made in another way or the annotation is damaged. */
+export function lastAppliedOf(object: { metadata: { annotations?: Record<string, string> | undefined } }): Json | undefined {
+  const text = object.metadata.annotations?.[LAST_APPLIED]
+  if (text === undefined) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The patch that makes an object be as `wanted` says and takes away what `last` said and `wanted` no longer does. What others
+ * have set beside it stays. It says all of `wanted`, not only what differs, so it is right whatever the object is like now.
+ *
+ * With a schema it is a strategic merge patch: elements of lists with a merge key are set and deleted one by one and
+ * kept in the order of `wanted`; unions (`retainKeys`) lose the members that are not named. Without one it is a JSON merge patch,
+ * which replaces lists.
+ * Source: k8s.io/apimachinery strategicpatch.CreateThreeWayMergePatch, jsonmergepatch.CreateThreeWayJSONMergePatch.
+ */
+export function planPatch(last: Json | undefined, wanted: Json, schema: PatchSchema | undefined): Json {
+  const patch: Json = {}
+  for (const [key, value] of Object.entries(wanted)) {
+    if (value === undefined) continue
+    Object.assign(patch, planField(key, { before: last?.[key], value, schema: schema?.property(key) }))
+  }
+  for (const key of Object.keys(last ?? {})) if (wanted[key] === undefined) patch[key] = null
+  return patch
+}
+
+interface Field {
+  readonly before: unknown
+  readonly value: unknown
+  readonly schema: PatchSchema | undefined
+}
+
+function planField(key: string, { before, value, schema }: Field): Json {
+  if (isObject(value)) {
+    const patch = planPatch(isObject(before) ? before : undefined, value, schema)
+    if (schema?.strategies.includes('retainKeys')) patch['$retainKeys'] = retained(value)
+    return { [key]: patch }
+  }
+  if (!Array.isArray(value) || !schema?.strategies.includes('merge')) return { [key]: value }
+  const old: readonly unknown[] = Array.isArray(before) ? before : []
+  return schema.mergeKey === undefined ? planSet(key, old, value) : planMergeList(key, old, { value, schema, mergeKey: schema.mergeKey })
+}
+
+/** A list of primitives that is a set. */
+function planSet(key: string, old: readonly unknown[], value: readonly unknown[]): Json {
+  const gone = old.filter((item) => !value.some((other) => deepEqual(item, other)))
+  return { [key]: value, ...(gone.length > 0 ? { [`$deleteFromPrimitiveList/${key}`]: gone } : {}) }
+}
+
+function planMergeList(
+  key: string,
+  old: readonly unknown[],
+  list: { readonly value: readonly unknown[]; readonly schema: PatchSchema; readonly mergeKey: string },
+): Json {
+  const { value, schema, mergeKey } = list
+  const keyOf = (item: unknown): unknown => (isObject(item) ? item[mergeKey] : undefined)
+  // an element without its key cannot be told apart from others: the server says so
+  if (value.some((item) => keyOf(item) === undefined)) return { [key]: value }
+  const items = schema.items()
+  const elements = value.map((item) => {
+    const before = old.find((other) => deepEqual(keyOf(other), keyOf(item)))
+    const element = planPatch(isObject(before) ? before : undefined, item as Json, items)
+    if (schema.strategies.includes('retainKeys')) element['$retainKeys'] = retained(item as Json)
+    return element
+  })
+  const gone = old.filter((item) => keyOf(item) !== undefined && !value.some((other) => deepEqual(keyOf(other), keyOf(item))))
+  return {
+    [key]: [...elements, ...gone.map((item) => ({ $patch: 'delete', [mergeKey]: keyOf(item) }))],
+    [`$setElementOrder/${key}`]: value.map((item) => ({ [mergeKey]: keyOf(item) })),
+  }
+}
+
+function retained(value: Json): readonly string[] {
+  return Object.keys(value)
+    .filter((key) => value[key] !== null && value[key] !== undefined)
+    .sort()
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
