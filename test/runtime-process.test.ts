@@ -66,9 +66,9 @@ describe('ends', () => {
     const runtime = fixture.runtime()
     const id = await fixture.start(runtime, ['sh', '-c', 'sleep 1000; echo not reached'])
     const before = systemClock.monotonic()
-    await runtime.stopContainer(id, { graceMs: 30_000, signal: 'INT' })
+    await runtime.stopContainer(id, { graceMs: 30_000, signal: 'HUP' })
     expect(systemClock.monotonic() - before).toBeLessThan(5000)
-    expect(await runtime.status(id)).toMatchObject({ exitCode: 130 })
+    expect(await runtime.status(id)).toMatchObject({ exitCode: 129 })
     await expect(
       runtime.stopContainer(await fixture.start(runtime, ['sleep', '9']), { graceMs: 1, signal: 'SIGNOPE' }),
     ).rejects.toMatchObject({

@@ -1,9 +1,8 @@
 import { deepEqual } from '../../api/meta/equality.ts'
+import { decodeJson, encodeJson, getOwn, isJsonObject as isObject, setOwn, type JsonObject as Json } from '../../base/json.ts'
 import type { PatchSchema } from '../../api/schema/patch-schema.ts'
 
 export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
-
-type Json = Record<string, unknown>
 
 /**
  * The object as it is sent: with itself as it was in the manifest in the last-applied annotation, as kubectl writes it.
@@ -13,7 +12,7 @@ export function withLastApplied<T extends { metadata: object }>(manifest: T): T 
   const annotations = { ...(manifest.metadata as { annotations?: Record<string, string> }).annotations }
   delete annotations[LAST_APPLIED]
   const bare = { ...manifest, metadata: { ...manifest.metadata, annotations } }
-  const text = `${JSON.stringify(bare)}\n`
+  const text = `${encodeJson(bare)}\n`
   return { ...manifest, metadata: { ...manifest.metadata, annotations: { ...annotations, [LAST_APPLIED]: text } } } as T & Json
 }
 
@@ -22,7 +21,7 @@ export function lastAppliedOf(object: { metadata: { annotations?: Record<string,
   const text = object.metadata.annotations?.[LAST_APPLIED]
   if (text === undefined) return undefined
   try {
-    const value: unknown = JSON.parse(text)
+    const { value } = decodeJson(Buffer.from(text))
     return isObject(value) ? value : undefined
   } catch {
     return undefined
@@ -42,9 +41,10 @@ export function planPatch(last: Json | undefined, wanted: Json, schema: PatchSch
   const patch: Json = {}
   for (const [key, value] of Object.entries(wanted)) {
     if (value === undefined) continue
-    Object.assign(patch, planField(key, { before: last?.[key], value, schema: schema?.property(key) }))
+    const before = last && getOwn(last, key)
+    for (const [name, change] of Object.entries(planField(key, { before, value, schema: schema?.property(key) }))) setOwn(patch, name, change)
   }
-  for (const key of Object.keys(last ?? {})) if (wanted[key] === undefined) patch[key] = null
+  for (const key of Object.keys(last ?? {})) if (getOwn(wanted, key) === undefined) setOwn(patch, key, null)
   return patch
 }
 
@@ -55,6 +55,7 @@ interface Field {
 }
 
 function planField(key: string, { before, value, schema }: Field): Json {
+  if (schema?.strategies.includes('replace')) return { [key]: value }
   if (isObject(value)) {
     const patch = planPatch(isObject(before) ? before : undefined, value, schema)
     if (schema?.strategies.includes('retainKeys')) patch['$retainKeys'] = retained(value)
@@ -78,8 +79,9 @@ function planMergeList(
 ): Json {
   const { value, schema, mergeKey } = list
   const keyOf = (item: unknown): unknown => (isObject(item) ? item[mergeKey] : undefined)
-  // an element without its key cannot be told apart from others: the server says so
-  if (value.some((item) => keyOf(item) === undefined)) return { [key]: value }
+  // elements without a key, or with the same one (port 53 for UDP and TCP), cannot be told apart: the list is set as a whole
+  const keys = new Set(value.map(keyOf))
+  if (keys.has(undefined) || keys.size < value.length) return { [key]: [...value, { $patch: 'replace' }] }
   const items = schema.items()
   const elements = value.map((item) => {
     const before = old.find((other) => deepEqual(keyOf(other), keyOf(item)))
@@ -98,8 +100,4 @@ function retained(value: Json): readonly string[] {
   return Object.keys(value)
     .filter((key) => value[key] !== null && value[key] !== undefined)
     .sort()
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { parseYaml } from '../../api/yaml.ts'
+import { parseManifests, type YamlPosition } from '../../api/yaml.ts'
+import { isJsonObject } from '../../base/json.ts'
 import type { CliContext } from '../context.ts'
 import { CliError, usageError } from '../errors/cli-error.ts'
 
@@ -10,8 +11,8 @@ export interface Manifest {
   readonly fileName: string
   /** Line on which the object begins, from 1. */
   readonly line: number
-  /** Line of an object or list inside it. */
-  readonly lineOf: (container: object) => number
+  /** Where the field at a path such as `spec.containers[0].image` is written; as deep as the path can be followed. */
+  readonly positionOf: (path: string) => YamlPosition
 }
 
 export interface ManifestObject {
@@ -40,28 +41,32 @@ export async function readManifests(context: CliContext, paths: readonly string[
 
 /** The objects of a text. @throws {CliError | YamlError} */
 export function parseText(text: string, fileName: string): readonly Manifest[] {
-  const found: Manifest[] = []
-  for (const document of parseYaml(text, fileName)) collect(document.value, { fileName, line: document.line, lineOf: (at) => document.lineOf(at) }, found)
-  return found
+  return parseManifests(text, fileName).map(({ object, line, positionOf }) => ({
+    object: checkObject(object, `${fileName}:${line}:1`),
+    fileName,
+    line,
+    positionOf,
+  }))
 }
 
-function collect(value: unknown, place: Omit<Manifest, 'object'>, found: Manifest[]): void {
-  const where = `${place.fileName}:${place.line}:1`
-  if (!isObject(value)) throw new CliError('this is no object', { where, why: 'a manifest holds objects with apiVersion, kind and metadata' })
-  if (typeof value['kind'] === 'string' && value['kind'].endsWith('List') && Array.isArray(value['items'])) {
-    for (const item of value['items'] as unknown[]) collect(item, isObject(item) ? { ...place, line: place.lineOf(item) } : place, found)
-    return
-  }
+/** `file:line:column` of a field of a manifest. */
+export function placeOf(manifest: Manifest, path: string): string {
+  const { line, column } = path === '' ? { line: manifest.line, column: 1 } : manifest.positionOf(path)
+  return `${manifest.fileName}:${line}:${column}`
+}
+
+function checkObject(value: Record<string, unknown>, where: string): ManifestObject {
   for (const field of ['apiVersion', 'kind']) {
     if (typeof value[field] !== 'string' || value[field] === '') {
-      throw new CliError(`the object has no ${field}`, { where, fix: `add ${field}, such as ${field === 'kind' ? 'kind: Deployment' : 'apiVersion: apps/v1'}` })
+      const example = field === 'kind' ? 'kind: Deployment' : 'apiVersion: apps/v1'
+      throw new CliError(`the object has no ${field}`, { where, fix: `add ${field}, such as ${example}` })
     }
   }
   const metadata = value['metadata']
-  if (!isObject(metadata) || (typeof metadata['name'] !== 'string' && typeof metadata['generateName'] !== 'string')) {
+  if (!isJsonObject(metadata) || (typeof metadata['name'] !== 'string' && typeof metadata['generateName'] !== 'string')) {
     throw new CliError(`the ${value['kind'] as string} has no name`, { where, fix: 'add metadata.name' })
   }
-  found.push({ ...place, object: value as ManifestObject })
+  return value as ManifestObject
 }
 
 function filesAt(absolute: string, path: string): readonly string[] {
@@ -78,8 +83,4 @@ function filesAt(absolute: string, path: string): readonly string[] {
 function shown(file: string, path: string, context: CliContext): string {
   const root = resolve(context.cwd, path)
   return file === root ? path : join(path, file.slice(root.length + 1))
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

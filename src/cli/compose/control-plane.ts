@@ -5,7 +5,10 @@ import { addressAt, parseIpv4Range } from '../../base/cidr.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { createMetrics } from '../../base/metrics.ts'
+import { pods } from '../../api/core/v1/pod.ts'
+import type { Pod } from '../../api/generated/types.ts'
 import { BUILT_IN_KINDS } from '../../api/registry.ts'
+import type { Informer } from '../../client/cache.ts'
 import { createClient } from '../../client/create-client.ts'
 import { createInformerFactory } from '../../client/informer-factory.ts'
 import { createManager } from '../../controller/create-manager.ts'
@@ -17,7 +20,7 @@ import {
   repairAllocations,
 } from '../../control-plane/apiserver/admission/index.ts'
 import { createResourceHandler } from '../../control-plane/apiserver/handlers/index.ts'
-import { createApiServer, LOOPBACK_USER, type ApiServer, type StaticToken } from '../../control-plane/apiserver/index.ts'
+import { createApiServer, LOOPBACK_USER, nodeRestriction, type ApiServer, type StaticToken } from '../../control-plane/apiserver/index.ts'
 import { createTokenIssuer } from '../../control-plane/apiserver/tokens/service-account-tokens.ts'
 import { addControllers } from '../../control-plane/controllers/index.ts'
 import { addCertificateSigner, createJoinTokens, loadOrCreatePki, type Pki } from '../../control-plane/pki/index.ts'
@@ -49,6 +52,7 @@ export interface ControlPlaneOptions {
 }
 
 export const DEFAULT_SERVICE_CIDR = '127.96.0.0/16'
+const BY_NODE = 'authorizerNodeName'
 const ISSUER = 'https://kubernetes.default.svc.cluster.local'
 const RENEW_EVERY_MS = 24 * 60 * 60 * 1000
 
@@ -110,13 +114,15 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     log,
     metrics,
     admission: [
-      createServiceAccountPlugin(store), // cheap refusals first
+      nodeRestriction, // cheap refusals first
+      createServiceAccountPlugin(store),
       createPriorityPlugin(store),
       await createServiceAllocator({ store, serviceCidr, random }), // last: what it claims must not be given back by a later refusal
     ],
     subresources: { 'serviceaccounts/token': tokens.handler },
   })
   const ready = { informers: false }
+  const podsByNode: { informer?: Informer<Pod> } = {}
   const api = createApiServer({
     resources: resources.handle,
     kinds: () => BUILT_IN_KINDS,
@@ -129,6 +135,8 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
       bootstrapToken: (id) => createJoinTokens(layout.joinTokens, { clock }).lookup(id),
       verifyServiceAccountToken: (token) => tokens.verify(token),
     },
+    // a node may read what its pods refer to; before the informer has synced a node can wait
+    podsOfNode: (node) => podsByNode.informer?.lister.byIndex(BY_NODE, node) ?? [],
     readiness: [
       { name: 'store', check: () => storeWritable(store) },
       {
@@ -145,6 +153,8 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
   options.onProgress?.('apiserver', server)
 
   const informers = createInformerFactory({ client, clock, random, log })
+  podsByNode.informer = informers.informer(pods)
+  podsByNode.informer.addIndex(BY_NODE, (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []))
   const manager = createManager({ client, informers, clock, log, metrics, random })
   addControllers(manager, {
     kinds: BUILT_IN_KINDS,

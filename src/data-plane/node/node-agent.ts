@@ -53,6 +53,8 @@ export interface NodeAgentOptions {
 export class NodeAgent {
   readonly #options: NodeAgentOptions
   readonly #workers = new Map<string, PodWorker>()
+  /** Uids of pods whose worker is done and whose API object is about to go: they need no second worker. */
+  readonly #released = new Set<string>()
   readonly #podInformer: Informer<Pod>
   readonly #services: LastGoodList<Service> | undefined
   readonly #serviceInformer: Informer<Service> | undefined
@@ -187,7 +189,9 @@ export class NodeAgent {
       record,
       publish: (pod, status) => statuses.publish(pod, status),
       released: (pod, status) => {
-        this.#workers.delete(pod.metadata.uid ?? '')
+        const uid = pod.metadata.uid ?? ''
+        this.#workers.delete(uid)
+        if (this.#podInformer.lister.get(keyOf(pod))?.metadata.uid === uid) this.#released.add(uid)
         statuses.release(pod, status)
       },
     }
@@ -204,6 +208,7 @@ export class NodeAgent {
       const uid = pod.metadata.uid ?? ''
       const known = this.#workers.get(uid)
       if (known) return known.update(pod)
+      if (this.#released.has(uid)) return
       const over = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
       // finished before this agent came and nothing of it is left here: only a deletion needs work
       if (over && !pod.metadata.deletionTimestamp) return
@@ -217,6 +222,7 @@ export class NodeAgent {
       delete: (pod) => {
         const uid = pod.metadata.uid ?? ''
         statuses.forget(uid)
+        this.#released.delete(uid)
         this.#workers.get(uid)?.remove()
       },
     })

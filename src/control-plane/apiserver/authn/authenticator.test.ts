@@ -15,7 +15,11 @@ const authenticator = createAuthenticator({
     Promise.resolve(token === 'a.b.c' ? { name: 'system:serviceaccount:d:robot', groups: ['system:serviceaccounts'] } : undefined),
 })
 const certificate = (change: Partial<ClientCertificate>): ClientCertificate => ({
-  ...{ commonName: 'root', organizations: ['ops'], notBeforeMs: START - 1, notAfterMs: START + 1, trusted: true },
+  commonName: 'root',
+  organizations: ['ops'],
+  notBeforeMs: START - 1,
+  notAfterMs: START + 1,
+  trusted: true,
   ...change,
 })
 

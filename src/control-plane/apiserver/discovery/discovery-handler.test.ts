@@ -40,8 +40,11 @@ test.each(['v2', 'v2beta1'])('aggregated %s names its form in the content type',
   const apps = json.items.find((item: any) => item.metadata.name === 'apps')
   const deployments = apps.versions[0].resources.find((resource: any) => resource.resource === 'deployments')
   expect(deployments).toMatchObject({
-    ...{ responseKind: { group: 'apps', version: 'v1', kind: 'Deployment' }, scope: 'Namespaced', singularResource: 'deployment' },
-    ...{ shortNames: ['deploy'], categories: ['all'] },
+    responseKind: { group: 'apps', version: 'v1', kind: 'Deployment' },
+    scope: 'Namespaced',
+    singularResource: 'deployment',
+    shortNames: ['deploy'],
+    categories: ['all'],
   })
   expect(deployments.verbs).toEqual(['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'])
 })
@@ -75,12 +78,19 @@ test('legacy documents', async () => {
   const { json: core } = await get('/api/v1')
   expect(core).toMatchObject({ kind: 'APIResourceList', groupVersion: 'v1' })
   expect(core.resources.find(({ name }: any) => name === 'serviceaccounts/token')).toMatchObject({
-    ...{ kind: 'TokenRequest', group: 'authentication.k8s.io', version: 'v1', namespaced: true, verbs: ['create'] },
+    kind: 'TokenRequest',
+    group: 'authentication.k8s.io',
+    version: 'v1',
+    namespaced: true,
+    verbs: ['create'],
   })
   const { json: reviews } = await get('/apis/authorization.k8s.io/v1')
   expect(reviews.resources.find(({ kind }: any) => kind === 'SelfSubjectAccessReview')).toEqual({
-    ...{ name: 'selfsubjectaccessreviews', singularName: 'selfsubjectaccessreview', namespaced: false },
-    ...{ kind: 'SelfSubjectAccessReview', verbs: ['create'] },
+    name: 'selfsubjectaccessreviews',
+    singularName: 'selfsubjectaccessreview',
+    namespaced: false,
+    kind: 'SelfSubjectAccessReview',
+    verbs: ['create'],
   })
 })
 

@@ -139,11 +139,19 @@ describe('case 9: characters', () => {
 })
 
 describe('case 11: content types', () => {
-  test.each(['application/vnd.kubernetes.protobuf', 'application/cbor', 'text/plain'])('a body of %s is a 415', async (type) => {
+  test('protobuf that is none is a 400', async () => {
+    const error = await server.refusal(`POST ${MAPS}`, 'k8s\0', { 'content-type': 'application/vnd.kubernetes.protobuf' })
+    expect([error.code, error.message]).toEqual([
+      400,
+      'the request body is not acceptable protobuf: kind "" of "" has no known protobuf form; send JSON',
+    ])
+  })
+
+  test.each(['application/cbor', 'text/plain'])('a body of %s is a 415', async (type) => {
     const error = await server.refusal(`POST ${MAPS}`, 'k8s\0', { 'content-type': type })
     expect([error.code, error.message]).toEqual([
       415,
-      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml',
+      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
     ])
   })
 

@@ -1,9 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { StatusError } from '../../../base/errors.ts'
 import { decodeJson, encodeJson, JsonError, type DecodedJson } from '../../../base/json.ts'
+import { QuantityError } from '../../../api/meta/quantity.ts'
+import { ProtobufError } from '../../../protocols/protobuf/index.ts'
 import { parseYaml, YamlError } from '../../../api/yaml.ts'
 import type { ServerRequest } from '../contract.ts'
 import { badRequest } from '../registry/index.ts'
+import { decodeProtobufBody, PROTOBUF_TYPE } from './protobuf-body.ts'
 
 /** Source: k8s.io/apiserver server.Config.MaxRequestBodyBytes. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024
@@ -17,7 +20,7 @@ export function contentTypeOf(request: ServerRequest): string {
 }
 
 /**
- * Decodes a JSON or YAML body; a value handed over in-process becomes what it would be on the wire. Undefined when there is no body.
+ * Decodes a JSON, YAML or protobuf body; a value handed over in-process becomes what it would be on the wire. Undefined when there is no body.
  * @throws {StatusError} `BadRequest`, `UnsupportedMediaType`, `RequestEntityTooLarge`
  */
 export function decodeBody(request: ServerRequest, types: readonly string[] = OBJECT_TYPES): DecodedJson | undefined {
@@ -31,10 +34,22 @@ export function decodeBody(request: ServerRequest, types: readonly string[] = OB
   }
   const type = contentTypeOf(request)
   if (!types.includes(type)) throw unsupported(types)
+  if (type === PROTOBUF_TYPE) return decodeProtobuf(body)
   return type.endsWith('yaml') ? decodeYamlBody(body) : decodeJsonBody(body)
 }
 
-const OBJECT_TYPES = ['application/json', 'application/yaml']
+const OBJECT_TYPES = ['application/json', 'application/yaml', PROTOBUF_TYPE]
+
+function decodeProtobuf(body: Uint8Array): DecodedJson {
+  try {
+    return { value: decodeProtobufBody(body), duplicates: NONE }
+  } catch (error) {
+    if (error instanceof ProtobufError || error instanceof JsonError || error instanceof QuantityError) {
+      throw new StatusError('BadRequest', `the request body is not acceptable protobuf: ${error.message}`, { cause: error })
+    }
+    throw error
+  }
+}
 
 /** Source: k8s.io/apiserver negotiation.NewUnsupportedMediaTypeError. */
 export function unsupported(types: readonly string[]): StatusError {

@@ -4,6 +4,7 @@ import type { AuthenticationTokenRequest, Pod, ServiceAccount } from '../../../a
 import { serviceAccountKeyId, signServiceAccountToken, TokenError, verifyServiceAccountToken, type Pki } from '../../pki/index.ts'
 import type { Store } from '../../store/contract.ts'
 import type { Handler, UserInfo } from '../contract.ts'
+import { decodeBody } from '../handlers/index.ts'
 import { notFound } from '../registry/index.ts'
 
 export interface TokenIssuerOptions {
@@ -36,7 +37,7 @@ export function createTokenIssuer(options: TokenIssuerOptions): {
       const [, namespace = '', name = ''] = /\/namespaces\/([^/]+)\/serviceaccounts\/([^/]+)\/token$/.exec(request.path) ?? []
       const account = await read<ServiceAccount>('serviceaccounts', namespace, name)
       if (!account) throw notFound({ group: '', plural: 'serviceaccounts' }, name)
-      const body = parseBody(request.body)
+      const body = (decodeBody(request)?.value ?? {}) as Partial<AuthenticationTokenRequest>
       const spec = body.spec ?? {}
       const asked = spec.expirationSeconds ?? DEFAULT_LIFE
       if (!Number.isInteger(asked) || asked < MIN_LIFE || asked > MAX_LIFE) {
@@ -106,14 +107,4 @@ async function boundPod(
       `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
     )
   return { name, uid: pod.metadata.uid ?? '' }
-}
-
-function parseBody(body: unknown): Partial<AuthenticationTokenRequest> {
-  if (body === undefined) return {}
-  if (!(body instanceof Uint8Array)) return body as Partial<AuthenticationTokenRequest>
-  try {
-    return (body.length === 0 ? {} : JSON.parse(Buffer.from(body).toString())) as Partial<AuthenticationTokenRequest>
-  } catch (error) {
-    throw new StatusError('BadRequest', 'the body is not a TokenRequest in JSON', { cause: error })
-  }
 }

@@ -43,7 +43,17 @@ export function planEndpoints(service: Service, pods: readonly Pod[]): { readonl
     if (isPodReady(pod) || service.spec?.publishNotReadyAddresses) subset.addresses = [...(subset.addresses ?? []), address]
     else subset.notReadyAddresses = [...(subset.notReadyAddresses ?? []), address]
   }
-  return { subsets: [...groups.values()], truncated }
+  return { subsets: [...groups.values()].map(sorted), truncated }
+}
+
+/** By address text, as upstream has it. Source: kubernetes/pkg/api/v1/endpoints (RepackSubsets). */
+function sorted(subset: EndpointSubset): EndpointSubset {
+  const byIp = (a: { readonly ip: string }, b: { readonly ip: string }): number => (a.ip < b.ip ? -1 : 1)
+  return {
+    ...subset,
+    ...(subset.addresses ? { addresses: [...subset.addresses].sort(byIp) } : {}),
+    ...(subset.notReadyAddresses ? { notReadyAddresses: [...subset.notReadyAddresses].sort(byIp) } : {}),
+  }
 }
 
 /** Whether an Endpoints object already says this. */

@@ -128,8 +128,8 @@ class ReplicaSetReconciler implements Reconciler {
       metadata: {
         generateName: `${set.metadata.name}-`,
         labels: { ...template?.metadata?.labels },
-        annotations: { ...template?.metadata?.annotations },
-        finalizers: [...(template?.metadata?.finalizers ?? [])],
+        ...(template?.metadata?.annotations ? { annotations: { ...template.metadata.annotations } } : {}),
+        ...(template?.metadata?.finalizers ? { finalizers: [...template.metadata.finalizers] } : {}),
         ownerReferences: [ownerReference(set, replicaSets, { controller: true, blockOwnerDeletion: true })],
       },
       ...(template?.spec ? { spec: template.spec } : {}),

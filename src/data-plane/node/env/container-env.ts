@@ -1,5 +1,5 @@
 import type { ConfigMap, Container, Pod, Secret } from '../../../api/generated/types.ts'
-import { ContainerConfigError } from '../pods/pod-worker.ts'
+import { ContainerConfigError } from '../pods/container-config-error.ts'
 import { expandAll } from '../recipes/expand.ts'
 import { fieldValue, resourceFieldValue, type NodeFacts } from '../volumes/downward.ts'
 

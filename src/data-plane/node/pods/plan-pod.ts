@@ -1,13 +1,11 @@
 import type { ContainerView, PodView } from './pod-view.ts'
-import { hasExited, hasSucceeded, isFinished, isInitialized, isRunning, restarts } from './pod-view.ts'
+import { hasExited, hasSucceeded, isFinished, isInitialized, isRunning, isTerminal, isWorkOver, restarts } from './pod-view.ts'
 
 /** One thing to do next. Starts of one plan may run in parallel, stops too. */
 export type PodAction =
   | { readonly type: 'ensureSandbox' }
   | { readonly type: 'start'; readonly name: string; readonly restartCount: number }
   | { readonly type: 'stop'; readonly name: string; readonly id: string; readonly graceMs: number; readonly reason: string }
-  /** Files of starts that nobody can ask for any more. */
-  | { readonly type: 'remove'; readonly id: string }
   /** The pod is over and nothing runs: clean up, and tell the API server if it waits for that. */
   | { readonly type: 'finish' }
 
@@ -26,17 +24,23 @@ const DEFAULT_GRACE_S = 30
  * that ends stops its main containers first and its sidecars in reverse order afterwards (KEP-753).
  */
 export function planPod(view: PodView): PodPlan {
-  if (view.terminating || view.ended) return planEnd(view)
-  const deadline = deadlineMs(view)
+  if (view.terminating || view.ended || isTerminal(view.pod)) return planEnd(view)
   if (isFinished(view)) return { actions: [{ type: 'finish' }] }
-  if (mainFinished(view)) return { actions: stopSidecars(view, graceMs(view)) }
+  if (isWorkOver(view)) return { actions: stopSidecars(view, graceMs(view)) }
   if (!view.sandboxReady) return { actions: [{ type: 'ensureSandbox' }] }
 
-  const unhealthy = view.containers.filter((container) => container.unhealthy !== undefined && isRunning(container))
-  const stops = unhealthy.map((container) => stop(container, graceMs(view, container), container.unhealthy as string))
+  const stops = view.containers.filter(isRunning).flatMap((container) => {
+    const reason = container.unhealthy ?? (isOutdated(container, view) ? 'definition changed' : undefined)
+    return reason === undefined ? [] : [stop(container, probeGraceMs(view, container), reason)]
+  })
   const starts = planStarts(view)
-  const wakeAtMs = earliest([starts.wakeAtMs, deadline])
+  const wakeAtMs = earliest([starts.wakeAtMs, deadlineMs(view)])
   return { actions: [...stops, ...starts.actions], ...(wakeAtMs === undefined ? {} : { wakeAtMs }) }
+}
+
+/** The image is the one thing of a container that may change; only a pod that always restarts can follow. */
+function isOutdated(container: ContainerView, view: PodView): boolean {
+  return container.current?.image !== (container.spec.image ?? '') && (view.pod.spec?.restartPolicy ?? 'Always') === 'Always'
 }
 
 function planStarts(view: PodView): PodPlan {
@@ -92,22 +96,19 @@ function stopSidecars(view: PodView, grace: number): PodAction[] {
   return last ? [stop(last, grace, 'Killing')] : []
 }
 
-function mainFinished(view: PodView): boolean {
-  const main = view.containers.filter((container) => container.role === 'main')
-  return (
-    main.every((container) => hasExited(container) && !restarts(container, view.pod)) &&
-    view.containers.some((container) => container.role === 'sidecar' && isRunning(container))
-  )
-}
-
 function stop(container: ContainerView, grace: number, reason: string): PodAction {
   return { type: 'stop', name: container.name, id: container.current?.id ?? '', graceMs: grace, reason }
 }
 
-/** Grace for one container killed by its probe: the probe's own, else the pod's. */
-function graceMs(view: PodView, container?: ContainerView): number {
-  const own = container?.spec.livenessProbe?.terminationGracePeriodSeconds
-  return (own ?? view.pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_S) * 1000
+function graceMs(view: PodView): number {
+  return (view.pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_S) * 1000
+}
+
+/** Grace for a container killed by its probe: the probe's own, else the pod's. */
+function probeGraceMs(view: PodView, { spec, started, unhealthy }: ContainerView): number {
+  const probe = unhealthy === undefined ? undefined : started ? spec.livenessProbe : spec.startupProbe
+  const own = probe?.terminationGracePeriodSeconds
+  return own === undefined ? graceMs(view) : own * 1000
 }
 
 /** What is left of the grace period that the API server granted; survives a restart of the agent because it counts from deletionTimestamp. */

@@ -1,7 +1,7 @@
 import type { ContainerState, ContainerStatus as ApiContainerStatus, Pod, PodCondition, PodStatus } from '../../../api/generated/types.ts'
 import type { ContainerStatus } from '../runtime.ts'
 import type { ContainerView, PodView } from './pod-view.ts'
-import { hasExited, hasSucceeded, isInitialized, isRunning, restarts } from './pod-view.ts'
+import { hasExited, hasSucceeded, isInitialized, isRunning, isTerminal, restarts } from './pod-view.ts'
 
 /** What the node adds to what the view knows. */
 export interface StatusContext {
@@ -29,7 +29,7 @@ export function podStatus(view: PodView, context: StatusContext): PodStatus {
     ...keep(previous),
     phase,
     conditions,
-    ...(view.ended ? { reason: view.ended.reason, message: view.ended.message } : {}),
+    ...whyEnded(view),
     hostIP: context.hostIPs[0],
     hostIPs: context.hostIPs.map((ip) => ({ ip })),
     ...(context.podIPs.length > 0 ? { podIP: context.podIPs[0], podIPs: context.podIPs.map((ip) => ({ ip })) } : {}),
@@ -38,6 +38,12 @@ export function podStatus(view: PodView, context: StatusContext): PodStatus {
     containerStatuses: main,
     observedGeneration: view.pod.metadata.generation,
   }
+}
+
+/** Why the node ended the pod; stays once the pod has Failed. */
+function whyEnded({ ended, pod }: PodView): Pick<PodStatus, 'reason' | 'message'> {
+  const { reason, message } = ended ?? (isTerminal(pod) ? (pod.status ?? {}) : {})
+  return { ...(reason ? { reason } : {}), ...(message ? { message } : {}) }
 }
 
 /** Fields that others own. */
@@ -52,8 +58,7 @@ function keep(previous: PodStatus): PodStatus {
 
 /** Pending, Running, Succeeded or Failed. A terminal phase is never left. */
 export function podPhase(view: PodView): string {
-  const before = view.pod.status?.phase
-  if (before === 'Succeeded' || before === 'Failed') return before
+  if (isTerminal(view.pod)) return view.pod.status?.phase as string
   const anyRunning = view.containers.some(isRunning)
   if (view.ended && !anyRunning) return 'Failed'
   const init = view.containers.filter((container) => container.role === 'init')
@@ -62,12 +67,14 @@ export function podPhase(view: PodView): string {
     const failed = init.some((container) => hasExited(container) && !hasSucceeded(container) && !restarts(container, view.pod))
     return failed && !anyRunning ? 'Failed' : 'Pending'
   }
-  // created but not running yet, or its image cannot run: the pod waits
-  if (main.some((container) => !container.current || container.current.state === 'created')) return 'Pending'
-  if (main.some((container) => isRunning(container) || (restarts(container, view.pod) && !view.terminating))) return 'Running'
+  // one that never ran waits, whatever the others do
+  if (main.some((container) => !container.current || (container.current.state === 'created' && !container.previous))) return 'Pending'
+  if (main.some((container) => isRunning(container) || (!view.terminating && willRun(container, view)))) return 'Running'
   if (anyRunning) return 'Running'
   return main.every(hasSucceeded) ? 'Succeeded' : 'Failed'
 }
+
+const willRun = (container: ContainerView, view: PodView): boolean => !hasExited(container) || restarts(container, view.pod)
 
 function readyContainers(view: PodView): boolean {
   return view.containers.every((container) => container.role === 'init' || (isRunning(container) && container.started && container.ready))
@@ -151,19 +158,16 @@ function containerStatus(container: ContainerView, view: PodView, context: Statu
 function containerState(container: ContainerView, view: PodView, context: StatusContext): ContainerState {
   const { current, failure } = container
   if (current?.state === 'running') return { running: { startedAt: time(current.startedAtMs ?? current.createdAtMs) } }
-  const willStart = !view.terminating && !view.ended && (!current || current.state === 'created' || needsRestart(container, view))
+  const willStart = !view.terminating && !view.ended && !isTerminal(view.pod) && (!current || current.state === 'created' || needsRestart(container, view))
   if (current?.state === 'exited' && !willStart) return { terminated: terminated(current, context) }
-  if (failure) return { waiting: { reason: failure.reason, message: failure.message } }
-  if (current?.state === 'exited') {
-    const waitMs = Math.max(0, (container.notBeforeMs ?? 0) - view.monotonicMs)
-    if (waitMs === 0) return { terminated: terminated(current, context) }
-    return {
-      waiting: {
-        reason: 'CrashLoopBackOff',
-        message: `back-off ${Math.ceil(waitMs / 1000)}s restarting failed container=${container.name} pod=${podName(view.pod)}`,
-      },
-    }
+  const waits = current?.state === 'exited' && (container.backOffMs ?? 0) > 0 && (container.notBeforeMs ?? 0) > view.monotonicMs
+  // a program that cannot be started crashes like any other; everything else tells why it is not even tried
+  if (failure && !(waits && failure.reason === 'RunContainerError')) return { waiting: { reason: failure.reason, message: failure.message } }
+  if (waits) {
+    const text = `back-off ${goDuration(container.backOffMs ?? 0)} restarting failed container=${container.name} pod=${podFullName(view.pod)}`
+    return { waiting: { reason: 'CrashLoopBackOff', message: text } }
   }
+  if (current?.state === 'exited') return { terminated: terminated(current, context) }
   const initializing =
     container.role === 'main' && view.containers.some((other) => other.role !== 'main') && !isInitialized(view.containers)
   return { waiting: { reason: initializing ? 'PodInitializing' : 'ContainerCreating' } }
@@ -187,4 +191,14 @@ function terminated(status: ContainerStatus, context: StatusContext): NonNullabl
 }
 
 const time = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
-const podName = (pod: Pod): string => `${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`
+
+/** `1m20s`, as Go prints a duration of whole seconds. */
+function goDuration(ms: number): string {
+  const seconds = Math.round(ms / 1000)
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`
+}
+
+/** `name_namespace(uid)`, as kubelet's messages name a pod. */
+export function podFullName(pod: Pod): string {
+  return `${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`
+}

@@ -23,11 +23,13 @@ export interface ContainerView {
   readonly failure?: StartFailure
   /** Earliest next start after crashes or failures, monotonic ms; absent: at once. */
   readonly notBeforeMs?: number
+  /** Length of the crash back-off that the latest exit earned; 0 or absent: none. */
+  readonly backOffMs?: number
   /** The startup probe has passed, or there is none. */
   readonly started: boolean
   /** The readiness probe passes, or there is none. */
   readonly ready: boolean
-  /** Set while the liveness or startup probe wants the container killed. */
+  /** Set while the liveness or startup probe wants the container killed: what the event says of it. */
   readonly unhealthy?: string
 }
 
@@ -76,15 +78,20 @@ export function isInitialized(containers: readonly ContainerView[]): boolean {
   )
 }
 
-/** The pod will never run anything again. */
-export function isFinished(view: PodView): boolean {
-  const { containers, pod } = view
-  if (containers.some(isRunning)) return false
-  if (view.ended || view.terminating) return true
+/** The phase says that nothing of the pod runs again; it is never left. */
+export const isTerminal = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
+
+/** The pod's own work is over: its main containers have ended for good, or an init container has failed for good. Sidecars may still run. */
+export function isWorkOver({ containers, pod }: Pick<PodView, 'containers' | 'pod'>): boolean {
   const main = containers.filter((container) => container.role === 'main')
-  const initFailed = containers.some(
-    (container) => container.role === 'init' && hasExited(container) && container.current?.exitCode !== 0 && !restarts(container, pod),
-  )
+  const over = (container: ContainerView): boolean => hasExited(container) && !restarts(container, pod)
+  const initFailed = containers.some((container) => container.role === 'init' && over(container) && !hasSucceeded(container))
   if (initFailed && !main.some((container) => container.current)) return true
-  return main.every((container) => hasExited(container) && !restarts(container, pod))
+  return main.every(over)
+}
+
+/** The pod will never run anything again, and nothing of it runs. */
+export function isFinished(view: PodView): boolean {
+  if (view.containers.some(isRunning)) return false
+  return view.ended !== undefined || view.terminating || isTerminal(view.pod) || isWorkOver(view)
 }

@@ -10,7 +10,7 @@ import { expandAll, filesDirOf, matchRecipe, planContainer, recipeVariables } fr
 import type { Mount, ResolvedContainer, Sandbox } from '../runtime.ts'
 import type { VolumeManager } from '../volumes/volume-manager.ts'
 import { containerRoles } from './pod-view.ts'
-import { ContainerConfigError } from './pod-worker.ts'
+import { ContainerConfigError } from './container-config-error.ts'
 
 export interface ResolveDeps {
   readonly sources: EnvSources

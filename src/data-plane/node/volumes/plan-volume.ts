@@ -1,5 +1,5 @@
 import type { ConfigMap, KeyToPath, Pod, Secret, ServiceAccount, Volume } from '../../../api/generated/types.ts'
-import { ContainerConfigError } from '../pods/pod-worker.ts'
+import { ContainerConfigError } from '../pods/container-config-error.ts'
 import { fieldValue, resourceFieldValue } from './downward.ts'
 
 /** Where a planned volume's bytes come from. */

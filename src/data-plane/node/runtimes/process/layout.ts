@@ -12,7 +12,7 @@ export interface ContainerKey {
  * Paths below the root of a process runtime:
  * ```
  * shim-<hash>.sh                      the shim, one file for each version of it
- * events/<uid>,<name>,<restart>       empty, made by shims when something happened
+ * events/<uid>+<name>+<restart>       empty, made by shims when something happened
  * trash/                              what is being removed
  * pods/<uid>/pod.json ip volumes/ files/ (the agent's)
  * pods/<uid>/containers/<name>/<restart>/
@@ -76,14 +76,14 @@ export function parseContainerId(id: string): ContainerKey {
   }
 }
 
-/** One file name for a container. */
+/** One file name for a container; no character in it means anything to a shell or in mount options. */
 export function markerName(key: ContainerKey): string {
-  return [key.podUid, key.name, key.restartCount].join(',')
+  return [key.podUid, key.name, key.restartCount].join('+')
 }
 
 /** What a marker file tells of; undefined for a file that is none. */
 export function parseMarker(file: string): ContainerKey | undefined {
-  const parts = /^([^,]+),([^,]+),(\d{1,9})$/.exec(file)
+  const parts = /^([^+]+)\+([^+]+)\+(\d{1,9})$/.exec(file)
   return parts ? { podUid: parts[1] as string, name: parts[2] as string, restartCount: Number(parts[3]) } : undefined
 }
 

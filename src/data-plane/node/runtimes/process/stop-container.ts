@@ -27,6 +27,8 @@ export async function stopContainer(
   }
   const ended = (): boolean => record.hasEnded
   if (graceMs > 0) {
+    // until its program runs, the shim's handlers would swallow the signal
+    await waitFor(record, () => record.isRunning || record.hasEnded, graceMs)
     signalGroup(record, signal)
     if (await waitFor(record, ended, graceMs)) return
   }
