@@ -34,15 +34,13 @@ export class SupervisedChild {
   #timer: Timer | undefined
   #stopWorkloads = false
   #lastDeath = ''
-  readonly #ended = Promise.withResolvers<'done' | 'give-up'>()
+  #resolveEnded: (how: 'done' | 'give-up') => void = () => {}
+  /** How it ended for good. */
+  readonly ended: Promise<'done' | 'give-up'>
 
   constructor(options: SupervisedChildOptions) {
     this.#options = options
-  }
-
-  /** How it ended for good. */
-  get ended(): Promise<'done' | 'give-up'> {
-    return this.#ended.promise
+    this.ended = new Promise((resolve) => (this.#resolveEnded = resolve))
   }
 
   get pid(): number | undefined {
@@ -62,7 +60,7 @@ export class SupervisedChild {
   async stop(options: { readonly stopWorkloads: boolean }): Promise<void> {
     this.#stopWorkloads = options.stopWorkloads
     this.#handle({ type: 'stop' })
-    await this.#ended.promise
+    await this.ended
   }
 
   kill(): void {
@@ -90,7 +88,7 @@ export class SupervisedChild {
         case 'done':
         case 'give-up':
           this.#timer?.cancel()
-          this.#ended.resolve(action.type)
+          this.#resolveEnded(action.type)
       }
     }
   }

@@ -11,7 +11,7 @@ export interface Routes {
   readonly health: Handler
   /** `/api` and `/apis` down to a group version. */
   readonly discovery: Handler
-  /** `/openapi/v3` and below. */
+  /** `/openapi/v2`, `/openapi/v3` and below. */
   readonly openapi: Handler
   readonly reviews: Reviews
   /** `GET .../pods/<name>/log`. */
@@ -45,7 +45,7 @@ export function createRouter(routes: Routes): Router {
       const { info } = request
       if (isStored(info)) return routes.resources(request)
       if (info.isResourceRequest) return isLog(info) ? routes.logs(request) : routes.reviews.answer(request, info)
-      if (/^\/openapi\/v3(?:\/|$)/.test(request.path)) return routes.openapi(request)
+      if (/^\/openapi\/(?:v2$|v3(?:\/|$))/.test(request.path)) return routes.openapi(request)
       const handler = roots.get(request.path.split('/', 2)[1] ?? '')
       if (!handler) throw new StatusError('NotFound', 'the server could not find the requested resource')
       return handler(request)

@@ -4,10 +4,11 @@ import { StatusError } from '../../../base/errors.ts'
 import type { Handler } from '../contract.ts'
 import { answerDocument, cachedDocument, type CachedDocument } from '../http/cached-document.ts'
 import { firstOf } from '../http/query.ts'
+import { answerOpenApiV2 } from './openapi-v2.ts'
 
 /**
  * Answers `/openapi/v3` and `/openapi/v3/<path>`. A document is built when somebody first wants it and kept as bytes; asked for with its present
- * hash it may be cached for ever. OpenAPI v2 is not served: clients since kubectl 1.29 do not ask for it.
+ * hash it may be cached for ever. OpenAPI v2 describes nothing (see `answerOpenApiV2`): clients since kubectl 1.29 need only its presence.
  *
  * `kinds` gives the same array as long as nothing has changed. @throws {StatusError} `NotFound`, `MethodNotAllowed`
  */
@@ -32,6 +33,7 @@ export function createOpenApiHandler(kinds: () => readonly KindDefinition[]): Ha
     if (request.method !== 'GET') {
       throw new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
     }
+    if (request.path === '/openapi/v2') return answerOpenApiV2(request)
     const path = request.path.replace(/^\/openapi\/v3\/?/, '')
     const document = await documentOf(path)
     if (!document) throw new StatusError('NotFound', 'the server could not find the requested resource')

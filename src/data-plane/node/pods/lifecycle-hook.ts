@@ -12,6 +12,8 @@ export interface HookCall {
   readonly id: string
   readonly hook: 'postStart' | 'preStop'
   readonly timeoutMs: number
+  /** Ends a `sleep` early; other hooks end with their container. */
+  readonly signal?: AbortSignal
 }
 
 /** Runs postStart and preStop handlers: exec, httpGet, tcpSocket and sleep. */
@@ -42,7 +44,7 @@ export class HookRunner {
     target: { readonly ip: string; readonly port: (value: number | string) => number | undefined },
   ): Promise<string | undefined> {
     if (handler.sleep) {
-      await sleep(this.#clock, Math.min(handler.sleep.seconds * 1000, call.timeoutMs))
+      await sleep(this.#clock, Math.min(handler.sleep.seconds * 1000, call.timeoutMs), call.signal)
       return undefined
     }
     if (handler.exec) {

@@ -1,76 +1,55 @@
-import type { Clock, Timer } from '../../../base/clock.ts'
+import { sleep, type Timer } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
-import type { Logger } from '../../../base/log.ts'
-import type { Pod, PodStatus } from '../../../api/generated/types.ts'
-import type { ContainerStatus, ResolvedContainer, Runtime, Sandbox } from '../runtime.ts'
+import type { Container, Pod, PodStatus } from '../../../api/generated/types.ts'
+import type { ContainerStatus, Sandbox } from '../runtime.ts'
 import { RuntimeError } from '../runtime.ts'
-import { afterExit, type BackOffState } from './back-off.ts'
+import { ContainerConfigError, VolumeError } from './container-config-error.ts'
+import { ContainerTrack } from './container-track.ts'
+import { adoptStatus, mergeStatus } from './merge-status.ts'
 import { pastDeadline, planPod, type PodAction } from './plan-pod.ts'
-import { podStatus, type StatusContext } from './pod-status.ts'
-import { containerRoles, type ContainerView, type PodView, type StartFailure } from './pod-view.ts'
+import { podFullName, podStatus } from './pod-status.ts'
+import { containerRoles, type ContainerView, type PodView } from './pod-view.ts'
+import type { PodWorkerDeps } from './pod-worker-deps.ts'
+import { terminationMessage } from './termination-message.ts'
 
-/** A container cannot be resolved yet (missing ConfigMap, bad reference): tried again after a while. */
-export class ContainerConfigError extends Error {
-  override readonly name = 'ContainerConfigError'
-  readonly reason: string
-  constructor(reason: string, message: string) {
-    super(message)
-    this.reason = reason
-  }
+/** How long a missing ConfigMap, and anything that failed for reasons of this machine, waits before the next try. */
+const RETRY_MS = 2_000
+/** An image that cannot run is looked at again after this time; at once when the recipes change. */
+const IMAGE_RETRY_MS = 10_000
+/** A stop is hurried when its grace shrinks by more than this. */
+const SHRINK_MS = 500
+
+type StopAction = Extract<PodAction, { type: 'stop' }>
+
+interface Stopping {
+  /** Monotonic ms at which the container is killed. */
+  deadlineMs: number
+  /** Aborted when the grace was shortened: no hook is waited for any more. */
+  readonly hurry: AbortController
+  done: Promise<void>
 }
-
-export interface ProbeState {
-  readonly started: boolean
-  readonly ready: boolean
-  readonly unhealthy?: string
-}
-
-/** What a worker needs of its agent. */
-export interface PodWorkerDeps {
-  readonly runtime: Runtime
-  readonly clock: Clock
-  readonly log: Logger
-  readonly hostIPs: readonly string[]
-  /** Makes the volumes ready. @throws ContainerConfigError while something they refer to is missing */
-  prepareVolumes(pod: Pod, sandbox: Sandbox): Promise<void>
-  removeVolumes(podUid: string): Promise<void>
-  /** @throws ContainerConfigError, RuntimeError */
-  resolveContainer(pod: Pod, sandbox: Sandbox, name: string, restartCount: number): Promise<ResolvedContainer>
-  readonly probes: {
-    /** Starts probing a running container (idempotent for the same id); `changed` is called when the state differs. */
-    watch(pod: Pod, container: string, status: ContainerStatus, ip: string, changed: () => void): void
-    state(id: string): ProbeState
-    forget(id: string): void
-    forgetPod(podUid: string): void
-  }
-  /** Runs a lifecycle hook; resolves to an error text when it failed. */
-  runHook(pod: Pod, container: string, id: string, hook: 'postStart' | 'preStop', timeoutMs: number): Promise<string | undefined>
-  record(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void
-  publish(pod: Pod, status: PodStatus): void
-  /** Everything has ended and is cleaned up: the API object may go (only called for deleted pods). */
-  released(pod: Pod, status: PodStatus): void
-}
-
-/** How long a failed start or a missing ConfigMap waits before the next try: kubelet's sync period for such pods. */
-const CONFIG_RETRY_MS = 2_000
 
 /** Keeps one pod as its spec wants it: one serialized loop, nothing of one pod ever waits for another. */
 export class PodWorker {
   readonly #deps: PodWorkerDeps
   #pod: Pod
   #sandbox: Sandbox | undefined
-  readonly #containers = new Map<string, ContainerStatus[]>()
-  readonly #failures = new Map<string, StartFailure>()
-  readonly #backOff = new Map<string, BackOffState>()
-  readonly #countedExits = new Set<string>()
-  readonly #stopping = new Map<string, Promise<void>>()
+  readonly #tracks = new Map<string, ContainerTrack>()
+  /** What an earlier agent knew of the probes of containers that still ran, by container id. */
+  readonly #known = new Map<string, { readonly started: boolean; readonly ready: boolean }>()
+  readonly #stopping = new Map<string, Stopping>()
+  /** Starts whose postStart hook runs. */
   readonly #hooks = new Set<string>()
+  /** The API server has told us of this pod in this process. */
+  #confirmed: boolean
   #deleted = false
   #ended: { readonly reason: string; readonly message: string } | undefined
+  #recorded = ''
   #wake: (() => void) | undefined
   #dirty = true
   #timer: Timer | undefined
   #finished = false
+  #signal: AbortSignal | undefined
   #loop: Promise<void> | undefined
 
   /** @param adopted what an earlier agent left on this machine */
@@ -78,8 +57,14 @@ export class PodWorker {
     this.#deps = deps
     this.#pod = pod
     this.#sandbox = adopted?.sandbox
-    for (const status of adopted?.containers ?? [])
-      this.#containers.set(status.name, [...(this.#containers.get(status.name) ?? []), status])
+    this.#confirmed = adopted === undefined
+    for (const status of adopted?.containers ?? []) {
+      this.#track(status.name).set(status)
+      const said = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].find((candidate) =>
+        candidate.containerID?.endsWith(`//${status.id}`),
+      )
+      if (said) this.#known.set(status.id, { started: said.started ?? false, ready: said.ready })
+    }
   }
 
   get pod(): Pod {
@@ -95,12 +80,8 @@ export class PodWorker {
     return this.#finished
   }
 
-  /** Id of a container's start, newest first: 0 the present one, 1 the one before. */
-  containerId(name: string, back: number): string | undefined {
-    return this.#containers.get(name)?.at(-1 - back)?.id
-  }
-
   start(signal: AbortSignal): void {
+    this.#signal = signal
     this.#loop ??= this.#run(signal)
   }
 
@@ -111,13 +92,16 @@ export class PodWorker {
 
   /** A newer version of the pod from the API server. */
   update(pod: Pod): void {
-    this.#pod = { ...pod, status: mergeStatus(pod.status, this.#pod.status) }
+    const own = this.#pod.status
+    this.#pod = { ...pod, status: this.#confirmed ? mergeStatus(pod.status, own) : adoptStatus(pod.status, own) }
+    this.#confirmed = true
     this.nudge()
   }
 
-  /** The API object is gone, or never was: stop and clean up. */
-  remove(): void {
+  /** The API object is gone, or never was: stop and clean up. @param last what it was at the end, where known */
+  remove(last?: Pod): void {
     this.#deleted = true
+    if (last) this.#pod = { ...last, status: mergeStatus(last.status, this.#pod.status) }
     this.nudge()
   }
 
@@ -125,6 +109,14 @@ export class PodWorker {
   nudge(): void {
     this.#dirty = true
     this.#wake?.()
+  }
+
+  /** The recipes have changed: what only waited for one does not wait for its next turn. */
+  recipesChanged(): void {
+    for (const track of this.#tracks.values()) {
+      if (track.failure?.reason === 'ImageNotRunnableAsProcess') track.retryAt(this.#deps.clock.monotonic())
+    }
+    this.nudge()
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -135,12 +127,9 @@ export class PodWorker {
       try {
         await this.#sync(signal)
       } catch (error) {
-        this.#deps.log.warn('pod sync failed', {
-          pod: this.#pod.metadata.name,
-          namespace: this.#pod.metadata.namespace,
-          error: messageOf(error),
-        })
-        this.#wakeIn(CONFIG_RETRY_MS)
+        const { name, namespace } = this.#pod.metadata
+        this.#deps.log.warn('pod sync failed', { pod: name, namespace, error: messageOf(error) })
+        this.#wakeIn(RETRY_MS)
       }
       if (this.#dirty || this.#finished || signal.aborted) continue
       await new Promise<void>((resolve) => (this.#wake = resolve))
@@ -164,6 +153,7 @@ export class PodWorker {
       view = this.#view()
     }
     this.#publish(view)
+    await this.#record()
     const plan = planPod(view)
     this.#timer?.cancel()
     if (plan.wakeAtMs !== undefined) this.#wakeIn(Math.max(1, plan.wakeAtMs - this.#deps.clock.monotonic()))
@@ -172,39 +162,37 @@ export class PodWorker {
 
   /** Reads the truth about each container's newest start. */
   async #refresh(): Promise<void> {
-    for (const [name, starts] of this.#containers) {
-      const newest = starts.at(-1)
-      if (!newest || newest.state === 'exited') continue
-      const status = (await this.#deps.runtime.status(newest.id)) ?? newest
-      starts[starts.length - 1] = status
-      if (status.state === 'exited') this.#countExit(name, status)
-      // adopted containers too; a container whose hook still runs is not probed yet
-      else if (status.state === 'running' && !this.#hooks.has(status.id) && !this.#stopping.has(status.id)) this.#probe(name, status)
+    for (const [name, track] of this.#tracks) {
+      const { current } = track
+      if (current && current.state !== 'exited') {
+        track.set((await this.#deps.runtime.status(current.id)) ?? lost(current, this.#deps.clock.now()))
+        if (track.current?.state === 'exited') await this.#exited(name, track, track.current)
+      }
+      const now = track.current
+      // a container whose hook still runs is not probed yet
+      if (now?.state === 'running' && !this.#hooks.has(now.id) && !this.#stopping.has(now.id)) this.#probe(name, now)
+      if (!track.countExit(this.#deps.clock.monotonic()) || !track.backOff?.delayMs) continue
+      this.#event('Warning', 'BackOff', `Back-off restarting failed container ${name} in pod ${podFullName(this.#pod)}`)
     }
   }
 
-  #probe(name: string, status: ContainerStatus): void {
-    this.#deps.probes.watch(this.#pod, name, status, this.#sandbox?.ips[0] ?? '127.0.0.1', () => this.nudge())
+  async #exited(name: string, track: ContainerTrack, status: ContainerStatus): Promise<void> {
+    this.#deps.probes.forget(status.id)
+    this.#known.delete(status.id)
+    const spec = this.#spec(name)
+    const message = spec && (await terminationMessage(this.#deps.runtime, spec, status).catch(() => undefined))
+    if (message !== undefined) track.set({ ...status, message })
   }
 
-  #countExit(name: string, status: ContainerStatus): void {
-    if (this.#countedExits.has(status.id)) return
-    this.#countedExits.add(status.id)
-    this.#deps.probes.forget(status.id)
-    const ran = (status.finishedAtMs ?? 0) - (status.startedAtMs ?? 0)
-    this.#backOff.set(name, afterExit(this.#backOff.get(name), this.#deps.clock.monotonic(), ran))
+  #probe(name: string, status: ContainerStatus): void {
+    const known = this.#known.get(status.id)
+    this.#deps.probes.watch({ pod: this.#pod, name, status, ip: this.#sandbox?.ips[0] ?? '127.0.0.1', known, changed: () => this.nudge() })
   }
 
   #view(): PodView {
     const { clock, probes } = this.#deps
     const containers = containerRoles(this.#pod).map(({ spec, role }): ContainerView => {
-      const starts = this.#containers.get(spec.name) ?? []
-      const [current, previous, failure, backOff] = [
-        starts.at(-1),
-        starts.at(-2),
-        this.#failures.get(spec.name),
-        this.#backOff.get(spec.name),
-      ]
+      const { current, previous, failure, backOff } = this.#track(spec.name)
       const probe = current?.state === 'running' ? probes.state(current.id) : { started: false, ready: false }
       return {
         name: spec.name,
@@ -213,7 +201,7 @@ export class PodWorker {
         ...(current ? { current } : {}),
         ...(previous ? { previous } : {}),
         ...(failure ? { failure } : {}),
-        ...(backOff ? { notBeforeMs: backOff.notBeforeMs } : {}),
+        ...(backOff ? { notBeforeMs: backOff.notBeforeMs, backOffMs: backOff.delayMs } : {}),
         started: probe.started,
         ready: probe.ready,
         ...('unhealthy' in probe && probe.unhealthy !== undefined ? { unhealthy: probe.unhealthy } : {}),
@@ -231,138 +219,164 @@ export class PodWorker {
   }
 
   #publish(view: PodView): PodStatus {
-    const status = podStatus(view, this.#context())
+    const { hostIPs, runtime } = this.#deps
+    const status = podStatus(view, { hostIPs, podIPs: this.#sandbox?.ips ?? [], runtimeName: runtime.name })
     this.#pod = { ...this.#pod, status }
-    if (!this.#deleted) this.#deps.publish(this.#pod, status)
+    if (!this.#deleted && this.#confirmed) this.#deps.publish(this.#pod, status)
     return status
   }
 
-  #context(): StatusContext {
-    return { hostIPs: this.#deps.hostIPs, podIPs: this.#sandbox?.ips ?? [], runtimeName: this.#deps.runtime.name }
+  /** Keeps on disk what the next agent must not forget: that the pod is over, ready, or being deleted, and since when. */
+  async #record(): Promise<void> {
+    if (!this.#sandbox) return
+    const { metadata, status } = this.#pod
+    const ready = status?.conditions?.find((condition) => condition.type === 'Ready')?.status
+    const state = JSON.stringify([status?.phase, ready, metadata.deletionTimestamp, metadata.generation])
+    if (state === this.#recorded) return
+    this.#recorded = state
+    await this.#deps.runtime.ensureSandbox(this.#pod)
   }
 
   async #act(action: PodAction, view: PodView, signal: AbortSignal): Promise<void> {
     switch (action.type) {
       case 'ensureSandbox':
-        this.#sandbox = await this.#deps.runtime.ensureSandbox(this.#pod)
-        this.nudge()
-        return
+        return await this.#ensureSandbox()
       case 'start':
         return await this.#start(action.name, action.restartCount)
       case 'stop':
         return this.#stop(action, view)
-      case 'remove':
-        return await this.#deps.runtime.removeContainer(action.id)
       case 'finish':
         return await this.#finish(view, signal)
     }
   }
 
+  async #ensureSandbox(): Promise<void> {
+    try {
+      this.#sandbox = await this.#deps.runtime.ensureSandbox(this.#pod)
+      this.nudge()
+    } catch (error) {
+      this.#event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`)
+      throw error
+    }
+  }
+
   async #start(name: string, restartCount: number): Promise<void> {
-    const { runtime, log } = this.#deps
+    const { runtime, log, clock } = this.#deps
     const sandbox = this.#sandbox
     if (!sandbox) return
+    const track = this.#track(name)
     try {
       await this.#deps.prepareVolumes(this.#pod, sandbox)
       const resolved = await this.#deps.resolveContainer(this.#pod, sandbox, name, restartCount)
       const id = await runtime.createContainer(sandbox, resolved)
-      await this.#forgetOldStarts(name)
-      await this.#remember(name, id)
-      this.#deps.record(this.#pod, 'Normal', 'Created', `Container created: ${name}`)
-      await runtime.startContainer(id)
-      this.#failures.delete(name)
-      await this.#remember(name, id)
-      this.#deps.record(this.#pod, 'Normal', 'Started', `Container started: ${name}`)
-      await this.#postStart(name, id)
+      await this.#look(track, id)
+      // `kubectl logs --previous` needs the start before; older ones go
+      for (const old of track.takeOld()) await runtime.removeContainer(old.id)
+      this.#event('Normal', 'Created', `Container created: ${name}`)
+      await runtime.startContainer(id).finally(() => this.#look(track, id))
+      track.started()
+      this.#event('Normal', 'Started', `Container started: ${name}`)
+      if (this.#spec(name)?.lifecycle?.postStart && track.current?.state === 'running') this.#postStart(name, id)
     } catch (error) {
-      this.#startFailed(name, error)
+      this.#startFailed(track, error)
       log.info('container did not start', { pod: this.#pod.metadata.name, container: name, error: messageOf(error) })
+      track.countExit(clock.monotonic())
     }
     this.nudge()
   }
 
-  async #postStart(name: string, id: string): Promise<void> {
-    const spec = containerRoles(this.#pod).find((container) => container.spec.name === name)?.spec
-    if (!spec?.lifecycle?.postStart || this.#containers.get(name)?.at(-1)?.state !== 'running') return
-    this.#hooks.add(id)
-    const problem = await this.#deps.runHook(this.#pod, name, id, 'postStart', graceOf(this.#pod))
-    this.#hooks.delete(id)
-    if (problem === undefined) return
-    this.#deps.record(this.#pod, 'Warning', 'FailedPostStartHook', `PostStartHook failed: ${problem}`)
-    await this.#deps.runtime.stopContainer(id, { graceMs: graceOf(this.#pod) })
+  async #look(track: ContainerTrack, id: string): Promise<void> {
+    const status = await this.#deps.runtime.status(id)
+    if (status) track.set(status)
   }
 
-  #startFailed(name: string, error: unknown): void {
+  /** Runs beside the loop: a pod that is deleted meanwhile is stopped at once. Until it ends, the container is not started. */
+  #postStart(name: string, id: string): void {
+    const graceMs = graceOf(this.#pod)
+    this.#hooks.add(id)
+    void this.#deps
+      .runHook(this.#pod, { container: name, id, hook: 'postStart', timeoutMs: graceMs })
+      .then(async (problem) => {
+        if (problem === undefined || this.#stopping.has(id)) return
+        this.#event('Warning', 'FailedPostStartHook', `PostStartHook failed: ${problem}`)
+        await this.#deps.runtime.stopContainer(id, { graceMs })
+      })
+      .catch((error: unknown) => this.#deps.log.warn('container did not stop', { container: name, error: messageOf(error) }))
+      .finally(() => {
+        this.#hooks.delete(id)
+        this.nudge()
+      })
+  }
+
+  #startFailed(track: ContainerTrack, error: unknown): void {
+    const code = error instanceof RuntimeError ? error.code : undefined
     const reason =
       error instanceof ContainerConfigError
         ? error.reason
-        : error instanceof RuntimeError && error.code === 'ImageNotRunnableAsProcess'
-          ? error.code
-          : error instanceof RuntimeError && error.code === 'StartError'
+        : code === 'ImageNotRunnableAsProcess'
+          ? code
+          : code === 'StartError'
             ? 'RunContainerError'
             : 'CreateContainerError'
     const message = messageOf(error)
-    const known = this.#failures.get(name)
-    this.#failures.set(name, { reason, message })
-    if (known?.message !== message) this.#deps.record(this.#pod, 'Warning', 'Failed', `Error: ${message}`)
-    const now = this.#deps.clock.monotonic()
-    const state = afterExit(this.#backOff.get(name), now, 0)
-    // a missing ConfigMap is looked for often; a program that cannot start backs off like a crash
-    const soon = error instanceof ContainerConfigError || state.delayMs === 0
-    this.#backOff.set(name, soon ? { delayMs: 0, notBeforeMs: now + CONFIG_RETRY_MS } : state)
-  }
-
-  async #remember(name: string, id: string): Promise<void> {
-    const status = await this.#deps.runtime.status(id)
-    if (!status) return
-    const starts = this.#containers.get(name) ?? []
-    this.#containers.set(name, starts.at(-1)?.id === id ? [...starts.slice(0, -1), status] : [...starts, status])
-  }
-
-  /** `kubectl logs --previous` needs the start before; older ones go. */
-  async #forgetOldStarts(name: string): Promise<void> {
-    const starts = this.#containers.get(name) ?? []
-    for (const old of starts.slice(0, -1)) {
-      await this.#deps.runtime.removeContainer(old.id)
-      this.#countedExits.delete(old.id)
+    if (track.failure?.message !== message) {
+      if (error instanceof VolumeError)
+        this.#event('Warning', 'FailedMount', `MountVolume.SetUp failed for volume "${error.volume}" : ${message}`)
+      else this.#event('Warning', 'Failed', `Error: ${message}`)
     }
-    this.#containers.set(name, starts.slice(-1))
+    track.failure = { reason, message }
+    // a program that cannot be started has crashed; a missing ConfigMap is looked for often
+    if (code === 'StartError') return
+    track.retryAt(this.#deps.clock.monotonic() + (code === 'ImageNotRunnableAsProcess' ? IMAGE_RETRY_MS : RETRY_MS))
   }
 
   /** Stops run beside the loop, so that a long grace period does not keep status and other containers waiting. */
-  #stop(action: Extract<PodAction, { type: 'stop' }>, view: PodView): void {
-    if (this.#stopping.has(action.id)) return
+  #stop(action: StopAction, view: PodView): void {
+    const now = this.#deps.clock.monotonic()
+    const running = this.#stopping.get(action.id)
+    if (running) {
+      if (now + action.graceMs >= running.deadlineMs - SHRINK_MS) return
+      running.deadlineMs = now + action.graceMs
+      running.hurry.abort()
+      this.#deps.runtime.stopContainer(action.id, { graceMs: action.graceMs }).catch(() => {})
+      return
+    }
+    const text = action.reason === 'Killing' ? `Stopping container ${action.name}` : `Container ${action.name} ${action.reason}, will be restarted`
+    this.#event('Normal', 'Killing', text)
+    this.#deps.probes.retire(action.id)
+    const stopping: Stopping = { deadlineMs: now + action.graceMs, hurry: new AbortController(), done: Promise.resolve() }
+    this.#stopping.set(action.id, stopping)
     const container = view.containers.find((candidate) => candidate.name === action.name)
-    if (action.reason === 'Killing') this.#deps.record(this.#pod, 'Normal', 'Killing', `Stopping container ${action.name}`)
-    else this.#deps.record(this.#pod, 'Normal', 'Killing', `Container ${action.name} ${action.reason}, will be restarted`)
-    const done = this.#stopOne(action, container).finally(() => {
+    stopping.done = this.#stopOne(action, stopping, container?.spec).finally(() => {
       this.#stopping.delete(action.id)
       this.nudge()
     })
-    this.#stopping.set(action.id, done)
   }
 
-  async #stopOne(action: Extract<PodAction, { type: 'stop' }>, container: ContainerView | undefined): Promise<void> {
+  async #stopOne(action: StopAction, stopping: Stopping, spec: Container | undefined): Promise<void> {
     const { clock, runtime, log } = this.#deps
-    const begin = clock.monotonic()
-    this.#deps.probes.forget(action.id)
     try {
-      if (container?.spec.lifecycle?.preStop && action.graceMs > 0) {
-        const problem = await this.#deps.runHook(this.#pod, action.name, action.id, 'preStop', action.graceMs)
-        if (problem !== undefined) this.#deps.record(this.#pod, 'Warning', 'FailedPreStopHook', `PreStopHook failed: ${problem}`)
-      }
+      if (spec?.lifecycle?.preStop && action.graceMs > 0) await this.#preStop(action, stopping.hurry.signal)
+      const left = stopping.deadlineMs - clock.monotonic()
       // the hook spends the same budget; a program always gets a moment to react to its signal
-      const left = Math.max(Math.min(action.graceMs, 2_000), action.graceMs - (clock.monotonic() - begin))
-      const signal = container?.spec.lifecycle?.stopSignal
-      await runtime.stopContainer(action.id, { graceMs: left, ...(signal ? { signal } : {}) })
+      const graceMs = stopping.hurry.signal.aborted ? Math.max(0, left) : Math.max(Math.min(action.graceMs, 2_000), left)
+      const signal = spec?.lifecycle?.stopSignal
+      await runtime.stopContainer(action.id, { graceMs, ...(signal ? { signal } : {}) })
     } catch (error) {
       log.warn('container did not stop', { pod: this.#pod.metadata.name, container: action.name, error: messageOf(error) })
-      this.#wakeIn(CONFIG_RETRY_MS)
+      await sleep(clock, RETRY_MS, this.#signal).catch(() => {})
     }
   }
 
+  async #preStop(action: StopAction, hurry: AbortSignal): Promise<void> {
+    const call = { container: action.name, id: action.id, hook: 'preStop', timeoutMs: action.graceMs, signal: hurry } as const
+    const hurried = new Promise<undefined>((resolve) => hurry.addEventListener('abort', () => resolve(undefined), { once: true }))
+    const problem = await Promise.race([this.#deps.runHook(this.#pod, call), hurried])
+    if (problem !== undefined) this.#event('Warning', 'FailedPreStopHook', `PreStopHook failed: ${problem}`)
+  }
+
   async #finish(view: PodView, signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#stopping.values())
+    await Promise.all([...this.#stopping.values()].map((stopping) => stopping.done))
     if (!view.terminating || signal.aborted) return
     const status = this.#publish(this.#view())
     const uid = this.#pod.metadata.uid ?? ''
@@ -370,18 +384,30 @@ export class PodWorker {
     await this.#deps.removeVolumes(uid)
     await this.#deps.runtime.removeSandbox(uid)
     this.#finished = true
-    this.#deps.released(this.#pod, status)
+    this.#deps.released(this.#pod, this.#deleted ? undefined : status)
+  }
+
+  #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#deps.record(this.#pod, type, reason, message)
+  }
+
+  #track(name: string): ContainerTrack {
+    const known = this.#tracks.get(name)
+    if (known) return known
+    const track = new ContainerTrack()
+    this.#tracks.set(name, track)
+    return track
+  }
+
+  #spec(name: string): Container | undefined {
+    return containerRoles(this.#pod).find((container) => container.spec.name === name)?.spec
   }
 }
 
-const OWN_CONDITIONS = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'])
-
-/** Our own status is newer than the one that came back, unless the server's has something we never write. */
-function mergeStatus(server: PodStatus | undefined, own: PodStatus | undefined): PodStatus {
-  if (!own?.phase) return server ?? {}
-  const ours = (own.conditions ?? []).filter((condition) => OWN_CONDITIONS.has(condition.type))
-  const foreign = (server?.conditions ?? []).filter((condition) => !OWN_CONDITIONS.has(condition.type))
-  return { ...own, conditions: [...ours, ...foreign] }
+/** A start that the runtime has lost: it does not run, and nobody knows how it ended. */
+function lost(status: ContainerStatus, nowMs: number): ContainerStatus {
+  const message = 'the container is gone from this machine and nobody saw how it ended'
+  return { ...status, state: 'exited', exitCode: 137, reason: 'ContainerStatusUnknown', message, finishedAtMs: nowMs }
 }
 
 const graceOf = (pod: Pod): number => (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000

@@ -8,7 +8,8 @@ import { writeState } from './state-file.ts'
 // - handlers, not '': an ignored signal stays ignored in the program, a handler does not
 // - claim is made with noclobber: whatever two agents do, one container is started once
 // - the shim's names begin with _bp_, so that no variable of the container is overwritten
-// - only `mv`, and `mount` when there are mounts, are forked: a start costs two short-lived processes
+// - claim and pid are one short line each, written by one call and not read before their newline is there: a start forks nothing but
+//   the program, and `mount` when there are mounts; only the exit, at the end, is moved into place
 const SHIM = `# Keeps what must outlive the agent about one container: claim, pid and exit code.
 # sh shim DIR MARKER MV CGROUPS OOM_FILE CWD MOUNT FSTAB PROGRAM...
 _bp_dir=$1 _bp_marker=$2 _bp_mv=$3 _bp_cgroups=$4 _bp_oom_file=$5 _bp_cwd=$6 _bp_mount=$7 _bp_fstab=$8
@@ -42,8 +43,7 @@ fi
   done
   read -r _bp_line < /proc/self/stat
   _bp_fields "$_bp_line"
-  echo "\${_bp_line%% *} $_bp_started" > "$_bp_dir/pid.tmp"
-  "$_bp_mv" "$_bp_dir/pid.tmp" "$_bp_dir/pid"
+  echo "\${_bp_line%% *} $_bp_started" > "$_bp_dir/pid"
   : > "$_bp_marker"
   cd "$_bp_cwd" || exit 128
   exec "$@"
