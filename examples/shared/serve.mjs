@@ -19,8 +19,9 @@ export function serve(name, handle) {
       const path = request.url.startsWith('/') ? request.url : '/'
       await handle(request, response, new URL(`http://${name}${path}`))
     } catch (error) {
-      console.error(`${name}: ${request.method} ${request.url}: ${error.stack ?? error}`)
-      if (!response.headersSent) sendJson(response, error.status ?? 500, { error: error.message })
+      const status = error.status ?? 500
+      if (status >= 500) console.error(`${name}: ${request.method} ${request.url}: ${error.stack ?? error}`)
+      if (!response.headersSent) sendJson(response, status, { error: error.message })
       else response.destroy()
     }
   })

@@ -9,10 +9,10 @@ export interface Ipv4Range {
 
 /** Parses `10.96.0.0/16`. @returns undefined when it is not an IPv4 CIDR; bits behind the prefix are cleared */
 export function parseIpv4Range(text: string): Ipv4Range | undefined {
-  const match = /^(\d{1,3}(?:\.\d{1,3}){3})\/(\d{1,2})$/.exec(text)
+  const match = /^(\d{1,3}(?:\.\d{1,3}){3})\/(\d|[12]\d|3[0-2])$/.exec(text)
   const address = match ? parseIpv4(match[1] as string) : undefined
   const prefix = Number(match?.[2])
-  if (address === undefined || prefix > 32) return undefined
+  if (address === undefined) return undefined
   const size = 2 ** (32 - prefix)
   return { base: address - (address % size), prefix, size }
 }

@@ -13,6 +13,8 @@ export interface InformerDependencies {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** What informers keep of an object of this kind, where they are not told a transform of their own. Default: all of it. */
+  readonly transformOf?: (kind: KindDefinition) => ((object: KubeObject) => KubeObject) | undefined
 }
 
 /** Objects of a full list handled before other work gets a turn. */
@@ -84,7 +86,11 @@ class CachingInformer<T extends KubeObject> implements Informer<T>, ReflectorSin
     const { client, clock, random } = this.#dependencies
     const { namespace, labelSelector, fieldSelector } = this.#options
     const resource = client.of(this.kind)
-    await runReflector({ resource, sink: this, clock, random, log: this.#log, namespace, labelSelector, fieldSelector }, signal)
+    const given = this.#options.transform ?? this.#dependencies.transformOf?.(this.kind as KindDefinition)
+    const transform = given && ((seen: T): T => this.#transformed(seen, given))
+    const log = this.#log
+    const options = { resource, sink: this, clock, random, log, namespace, labelSelector, fieldSelector, ...(transform ? { transform } : {}) }
+    await runReflector(options, signal)
   }
 
   // the reflector's side
@@ -103,8 +109,7 @@ class CachingInformer<T extends KubeObject> implements Informer<T>, ReflectorSin
     this.#waiters.clear()
   }
 
-  set(seen: T): void {
-    const object = this.#transformed(seen)
+  set(object: T): void {
     const previous = this.#cache.get(keyOf(object))
     // another object under the same name: its deletion was missed
     const replaced = previous && previous.metadata.uid !== object.metadata.uid
@@ -116,14 +121,13 @@ class CachingInformer<T extends KubeObject> implements Informer<T>, ReflectorSin
     }
   }
 
-  delete(seen: T): void {
-    const object = this.#transformed(seen)
+  delete(object: T): void {
     if (this.#cache.delete(keyOf(object))) for (const handler of this.#handlers) this.#call(() => handler.delete?.(object))
   }
 
-  #transformed(seen: T): T {
+  #transformed(seen: T, transform: (object: KubeObject) => KubeObject): T {
     try {
-      return this.#options.transform ? (this.#options.transform(seen) as T) : seen
+      return transform(seen) as T
     } catch (error) {
       this.#log.error('transform failed, the object is kept as it is', { key: keyOf(seen), error })
       return seen

@@ -29,6 +29,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly namespace?: string | undefined
   readonly labelSelector?: string | undefined
   readonly fieldSelector?: string | undefined
+  /** Applied to every object at once when it comes, so that the rest of it is not kept while a list is still incomplete. */
+  readonly transform?: (object: T) => T
 }
 
 /** Marks the BOOKMARK after the initial events of a WatchList. Source: KEP-3157. */
@@ -82,7 +84,8 @@ async function listInto<T extends KubeObject>(
   signal: AbortSignal,
 ): Promise<ReflectorOutcome> {
   const list = await options.resource.listAll({ ...selection(options), resourceVersion: state.resourceVersion, signal })
-  await options.sink.replace(list.items)
+  const { transform } = options
+  await options.sink.replace(transform ? list.items.map((item) => transform(item)) : list.items)
   return { type: 'listed', resourceVersion: list.metadata.resourceVersion ?? '' }
 }
 
@@ -138,18 +141,19 @@ class WatchRun<T extends KubeObject> {
 
   #apply(event: WatchEvent<T>): Promise<void> | undefined {
     if (event.type === 'ERROR') throw StatusError.fromBody(event.object as unknown as Partial<StatusBody>, 500)
-    const { sink } = this.#options
+    const { sink, transform } = this.#options
+    const { object } = event
     if (event.type === 'BOOKMARK') {
-      if (this.#initial && event.object.metadata.annotations?.[INITIAL_EVENTS_END] === 'true') return this.#finishInitial(event.object)
+      if (this.#initial && object.metadata.annotations?.[INITIAL_EVENTS_END] === 'true') return this.#finishInitial(object)
     } else if (this.#initial) {
-      if (event.type === 'DELETED') this.#initial.delete(keyOf(event.object))
-      else this.#initial.set(keyOf(event.object), event.object)
+      if (event.type === 'DELETED') this.#initial.delete(keyOf(object))
+      else this.#initial.set(keyOf(object), transform ? transform(object) : object)
     } else if (event.type === 'DELETED') {
-      sink.delete(event.object)
+      sink.delete(transform ? transform(object) : object)
     } else {
-      sink.set(event.object)
+      sink.set(transform ? transform(object) : object)
     }
-    if (!this.#initial) this.resourceVersion = event.object.metadata.resourceVersion ?? this.resourceVersion
+    if (!this.#initial) this.resourceVersion = object.metadata.resourceVersion ?? this.resourceVersion
     return undefined
   }
 

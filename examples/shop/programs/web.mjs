@@ -27,7 +27,7 @@ async function look() {
     replicas.set(who, (replicas.get(who) ?? 0) + 1)
     if (value?.status === 200) last = value.body
   }
-  return { replicas: [...replicas].sort(), products: last?.products ?? [], orders: last?.orders }
+  return { replicas: [...replicas].sort(([a], [b]) => (a < b ? -1 : 1)), products: last?.products ?? [], orders: last?.orders }
 }
 
 async function order(request, response) {

@@ -18,6 +18,7 @@ interface ControlPlaneCommandOptions {
 export async function runControlPlaneCommand(context: CliContext, options: ControlPlaneCommandOptions): Promise<void> {
   const { clock, random } = context
   const dataDir = dataDirOf(context, options.dataDir)
+  process.title = `biplane control-plane ${dataDir}`
   const link = followSupervisor(context.takeSignals())
   const log = jsonLogger({ write: (line) => context.err.write(line), clock, level: options.verbose ? 'debug' : 'info' })
   await runControlPlane(

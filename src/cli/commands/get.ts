@@ -35,7 +35,8 @@ export async function runGet(context: CliContext, what: readonly string[], optio
     context.out.write(printObjects(found, output, single))
     return EXIT.ok
   }
-  return printTables(context, session, { what, options })
+  // awaited here: the session ends with this function
+  return await printTables(context, session, { what, options })
 }
 
 async function printTables(

@@ -39,6 +39,8 @@ export async function runNodeCommand(context: CliContext, options: NodeCommandOp
   const { clock, random, env } = context
   const dataDir = dataDirOf(context, options.dataDir)
   const { server, caCertificate } = await controlPlaneOf(context, dataDir, options)
+  // seen in ps; the command line itself may hold a token
+  process.title = `biplane node ${dataDir}`
   const link = followSupervisor(context.takeSignals())
   const log = jsonLogger({ write: (line) => context.err.write(line), clock, level: options.verbose ? 'debug' : 'info' })
   const token = options.token ?? env['BIPLANE_TOKEN']

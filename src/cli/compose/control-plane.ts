@@ -5,6 +5,7 @@ import { addressAt, parseIpv4Range } from '../../base/cidr.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { createMetrics } from '../../base/metrics.ts'
+import { sharedSignal } from '../../base/shared-signal.ts'
 import { pods } from '../../api/core/v1/pod.ts'
 import type { Pod } from '../../api/generated/types.ts'
 import { BUILT_IN_KINDS } from '../../api/registry.ts'
@@ -28,6 +29,7 @@ import { addScheduler } from '../../control-plane/scheduler/index.ts'
 import { openLmdbStore, type Store } from '../../control-plane/store/index.ts'
 import { ensureBootstrapObjects } from './bootstrap-objects.ts'
 import { dataLayout, type DataLayout } from './layout.ts'
+import { leanTransforms } from './lean-objects.ts'
 
 export interface ControlPlaneOptions {
   /** Absolute. */
@@ -64,7 +66,9 @@ export interface Endpoint {
 }
 
 /** Runs store, API server, controllers and scheduler in this process until the signal aborts. @throws StoreError, PkiError */
-export async function runControlPlane(options: ControlPlaneOptions, signal: AbortSignal): Promise<void> {
+export async function runControlPlane(options: ControlPlaneOptions, stop: AbortSignal): Promise<void> {
+  // every informer waits for its first list with it
+  const signal = sharedSignal(stop)
   const { clock, random, log } = options
   const layout = dataLayout(options.dataDir)
   const serviceCidr = options.serviceCidr ?? DEFAULT_SERVICE_CIDR
@@ -152,7 +156,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
   await publish(layout, pki, { server, caCertificate: pki.caCertificate, serviceCidr })
   options.onProgress?.('apiserver', server)
 
-  const informers = createInformerFactory({ client, clock, random, log })
+  const informers = createInformerFactory({ client, clock, random, log, transformOf: leanTransforms() })
   podsByNode.informer = informers.informer(pods)
   podsByNode.informer.addIndex(BY_NODE, (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []))
   const manager = createManager({ client, informers, clock, log, metrics, random })

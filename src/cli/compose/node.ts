@@ -19,6 +19,7 @@ import { createProcessRuntime } from '../../data-plane/node/runtimes/process/ind
 import { ServiceProxy } from '../../data-plane/service-proxy/index.ts'
 import { dataLayout, type NodeLayout } from './layout.ts'
 import { describeMachine } from './machine.ts'
+import { claimPodRange } from './pod-range.ts'
 
 export interface NodeOptions {
   /** Absolute. */
@@ -33,7 +34,7 @@ export interface NodeOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
-  /** Default 127.64.<n>.0/24 with n made from the name. */
+  /** Default: a 127.64.<n>.0/24 that no other node of this machine uses. */
   readonly podCidr?: string
   /** Default 127.0.0.1. */
   readonly address?: string
@@ -47,6 +48,10 @@ export interface NodeOptions {
 }
 
 const RENEW_EVERY_MS = 60 * 60 * 1000
+/** Who pods run as that do not say, where the agent is root. */
+const NOBODY = { uid: 65_534, gid: 65_534 }
+/** What a container is given to end when the whole node goes down, unless it asks for less. */
+const SHUTDOWN_GRACE_MS = 5_000
 
 /** Runs a node agent with the process runtime and the user-space service proxy until the signal aborts. */
 export async function runNode(options: NodeOptions, signal: AbortSignal): Promise<void> {
@@ -54,12 +59,16 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const layout = dataLayout(options.dataDir).node(options.name)
   await makeDirectories(options.dataDir, layout)
   const metrics = createMetrics()
+  const range = await claimPodRange({ ...options, file: join(layout.state, 'pod-cidr') })
+  // root's files with a mode such as 0400 must be readable for the user that pods run as
+  const podUser = process.getuid?.() === 0 ? NOBODY : undefined
   const runtime = createProcessRuntime({
     rootDir: layout.pods,
     nodeName: options.name,
     clock,
     log,
-    podCidr: options.podCidr ?? podCidrOf(options.name),
+    podCidr: range.cidr,
+    ...(podUser ? { defaultUser: podUser } : {}),
     searchPath: options.path,
   })
   const identity = await joinCluster(options, layout, signal)
@@ -89,6 +98,8 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     stateDir: layout.state,
     builtinRecipes: builtinRecipes((program) => onPath(program, options.path)),
     baseEnv: { PATH: options.path },
+    ...(podUser ? { volumeOwner: podUser } : {}),
+    onRegistered: () => options.onProgress?.('ready', options.name),
   })
   const slices = createInformer(endpointSlices, { client, clock, random, log })
   const sliceList = new LastGoodList(slices, { path: join(layout.state, 'endpointslices.json'), clock, log })
@@ -98,7 +109,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const proxy = new ServiceProxy({
     services,
     endpointSlices: sliceList,
-    nodeAddresses: [options.address ?? '127.0.0.1'],
+    node: { name: options.name, addresses: [options.address ?? '127.0.0.1'] },
     clock,
     log,
     metrics,
@@ -113,7 +124,6 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     log,
     serve: createLinkServer({ agent, runtime, clock }),
   }
-  options.onProgress?.('ready', options.name)
   try {
     await Promise.all([
       agent.run(signal),
@@ -126,6 +136,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     if (options.stopWorkloads?.()) await stopAll(runtime, log)
     await transport.close()
     await runtime.close()
+    await range.release()
   }
 }
 
@@ -210,25 +221,19 @@ async function makeDirectories(dataDir: string, layout: NodeLayout): Promise<voi
 async function stopAll(runtime: ReturnType<typeof createProcessRuntime>, log: Logger): Promise<void> {
   const pods = await runtime.listPods()
   await Promise.all(
-    pods.flatMap(({ containers }) =>
+    pods.flatMap(({ pod, containers }) =>
       containers
         .filter((container) => container.state === 'running')
         .map(async (container) => {
           try {
-            await runtime.stopContainer(container.id, { graceMs: 5_000 })
+            const askedMs = (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000
+            await runtime.stopContainer(container.id, { graceMs: Math.min(askedMs, SHUTDOWN_GRACE_MS) })
           } catch (error) {
             log.warn('container did not stop', { container: container.id, error: messageOf(error) })
           }
         }),
     ),
   )
-}
-
-/** A /24 of the loopback pod range for each name; clashes matter only between nodes of one machine. */
-export function podCidrOf(name: string): string {
-  let hash = 0
-  for (const char of name) hash = (hash * 31 + char.charCodeAt(0)) >>> 0
-  return `127.64.${hash % 254}.0/24`
 }
 
 function onPath(program: string, path: string): boolean {

@@ -38,17 +38,23 @@ export class ClusterCache {
     if (!info) return
     this.#nodes.delete(name)
     this.#order = [...this.#nodes.values()]
+    // its pods are still there and come back with it
     if (info.pods.size > 0) this.#orphans.set(name, new Map(info.pods))
   }
 
-  /** A pod that is bound, as the API server tells. Confirms an assumption. */
-  addPod(pod: Pod): void {
-    const info = podInfo(pod)
-    this.#assumed.delete(info.uid)
-    const before = this.#placed.get(info.uid)
-    if (before === pod.spec?.nodeName) return
-    if (before !== undefined) this.#take(info.uid)
-    this.#put(info, pod.spec?.nodeName ?? '')
+  /**
+   * A pod that is bound, as the API server tells. Confirms an assumption.
+   * @param sameSpec nothing that counts has changed since it was last told
+   */
+  addPod(pod: Pod, sameSpec: boolean = false): void {
+    const uid = pod.metadata.uid ?? ''
+    const nodeName = pod.spec?.nodeName ?? ''
+    const wasAssumed = this.#assumed.delete(uid)
+    const before = this.#placed.get(uid)
+    // the usual case, many times for each pod: a status was written
+    if (before === nodeName && (sameSpec || wasAssumed)) return
+    if (before !== undefined) this.#take(uid)
+    this.#put(podInfo(pod), nodeName)
   }
 
   removePod(uid: string): void {

@@ -34,7 +34,7 @@ export class FilterCache {
 
 interface Refusal {
   readonly plugin: string
-  readonly reason: string
+  readonly reasons: readonly string[]
 }
 
 const MIN_FEASIBLE = 100
@@ -71,7 +71,7 @@ export function decideNode(
       if (feasible.length >= wanted) break
       continue
     }
-    reasons.set(refusal.reason, (reasons.get(refusal.reason) ?? 0) + 1)
+    for (const reason of refusal.reasons) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
     rejectedBy.add(refusal.plugin)
   }
   cluster.advance(Math.max(0, seen - 1))
@@ -82,7 +82,7 @@ export function decideNode(
 function firstRefusal(filters: readonly FilterPlugin[], pod: PodInfo, node: NodeInfo): Refusal | undefined {
   for (const filter of filters) {
     const reason = filter.filter(pod, node)
-    if (reason !== undefined) return { plugin: filter.name, reason }
+    if (reason !== undefined) return { plugin: filter.name, reasons: typeof reason === 'string' ? [reason] : reason }
   }
   return undefined
 }

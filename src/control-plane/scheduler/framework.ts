@@ -9,12 +9,12 @@ export interface Plugin {
 }
 
 /**
- * Says why a pod cannot be on a node, or undefined when it can. `staticFor` filters look at the node object and the
- * pod's signature alone: their answers are cached.
+ * Says why a pod cannot be on a node (each reason once), or undefined when it can. `nodeOnly` filters look at the node
+ * object and at the pod's signature alone: their answers are cached.
  */
 export interface FilterPlugin extends Plugin {
   readonly nodeOnly: boolean
-  filter(pod: PodInfo, node: NodeInfo): string | undefined
+  filter(pod: PodInfo, node: NodeInfo): string | readonly string[] | undefined
   /** Which events may turn a refusal into a yes. */
   readonly requeueOn: readonly ClusterEvent[]
 }

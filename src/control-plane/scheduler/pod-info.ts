@@ -89,6 +89,13 @@ export function podRequests(pod: Pod): Resources {
   }
   add(total, sidecars)
   raise(total, peak)
+  const wholePod = pod.spec?.resources?.requests
+  if (wholePod) {
+    // what the pod asks for as a whole counts instead (KEP-2837)
+    const own = parse(wholePod)
+    if (wholePod['cpu'] !== undefined) total.cpuMillis = own.cpuMillis
+    if (wholePod['memory'] !== undefined) total.memoryBytes = own.memoryBytes
+  }
   if (pod.spec?.overhead) add(total, parse(pod.spec.overhead))
   return total
 }

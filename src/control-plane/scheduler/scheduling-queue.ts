@@ -29,8 +29,10 @@ export class SchedulingQueue {
   readonly #activeUids = new Set<string>()
   readonly #backOff = new Map<string, { readonly pod: QueuedPod; readonly untilMs: number }>()
   readonly #unschedulable = new Map<string, Waiting>()
-  /** Events since a pod was taken out: if one came that could have helped, its failure goes to back-off, not to the unschedulable. */
-  readonly #inFlight = new Map<string, Set<ClusterEvent>>()
+  /** Pods taken out, with what happened since: if that could have helped, a failure goes to back-off, not to the unschedulable. */
+  readonly #inFlight = new Map<string, { readonly events: Set<ClusterEvent>; changed?: PodInfo }>()
+  /** Nothing in back-off or among the unschedulable is due before. */
+  #nextDueMs = Number.POSITIVE_INFINITY
 
   /** @param hints which events each plugin wants its refusals to be tried again on */
   constructor(hints: ReadonlyMap<string, readonly ClusterEvent[]>) {
@@ -47,8 +49,9 @@ export class SchedulingQueue {
     this.#unschedulable.delete(info.uid)
     this.#backOff.delete(info.uid)
     if (this.#activeUids.has(info.uid)) this.remove(info.uid)
-    if (this.#inFlight.has(info.uid)) return
-    this.#push({ info, attempts: known?.attempts ?? 0, addedAtMs: known?.addedAtMs ?? nowMs })
+    const flying = this.#inFlight.get(info.uid)
+    if (flying) flying.changed = info
+    else this.#push({ info, attempts: known?.attempts ?? 0, addedAtMs: known?.addedAtMs ?? nowMs })
   }
 
   remove(uid: string): void {
@@ -74,7 +77,7 @@ export class SchedulingQueue {
       this.#siftDown(0)
     }
     this.#activeUids.delete(first.info.uid)
-    this.#inFlight.set(first.info.uid, new Set())
+    this.#inFlight.set(first.info.uid, { events: new Set() })
     return { ...first, attempts: first.attempts + 1 }
   }
 
@@ -84,53 +87,61 @@ export class SchedulingQueue {
 
   /** No node fits: wait for an event that may change the mind of one of `rejectedBy`. */
   failed(pod: QueuedPod, rejectedBy: ReadonlySet<string>, nowMs: number): void {
-    const events = this.#inFlight.get(pod.info.uid)
-    if (!events) return
+    const flying = this.#inFlight.get(pod.info.uid)
+    if (!flying) return
+    if (flying.changed || [...flying.events].some((event) => this.#helps(event, rejectedBy))) return this.retry(pod, nowMs)
     this.#inFlight.delete(pod.info.uid)
-    if ([...events].some((event) => this.#helps(event, rejectedBy)))
-      this.#backOff.set(pod.info.uid, { pod, untilMs: nowMs + backOffMs(pod.attempts) })
-    else this.#unschedulable.set(pod.info.uid, { ...pod, rejectedBy, sinceMs: nowMs })
+    this.#unschedulable.set(pod.info.uid, { ...pod, rejectedBy, sinceMs: nowMs })
+    this.#nextDueMs = Math.min(this.#nextDueMs, nowMs + MAX_UNSCHEDULABLE_MS)
   }
 
   /** The attempt broke (API error): try again after the back-off, whatever happens in the cluster. */
   retry(pod: QueuedPod, nowMs: number): void {
-    if (!this.#inFlight.delete(pod.info.uid)) return
-    this.#backOff.set(pod.info.uid, { pod, untilMs: nowMs + backOffMs(pod.attempts) })
+    const flying = this.#inFlight.get(pod.info.uid)
+    if (!flying) return
+    this.#inFlight.delete(pod.info.uid)
+    this.#wait(flying.changed ? { ...pod, info: flying.changed } : pod, nowMs + backOffMs(pod.attempts))
   }
 
   /** Something happened in the cluster: whoever it may help moves on. */
   event(event: ClusterEvent, nowMs: number): void {
-    for (const events of this.#inFlight.values()) events.add(event)
+    for (const { events } of this.#inFlight.values()) events.add(event)
     for (const [uid, waiting] of this.#unschedulable) {
       if (!this.#helps(event, waiting.rejectedBy)) continue
       this.#unschedulable.delete(uid)
-      this.#release(waiting, waiting.sinceMs, nowMs)
+      const untilMs = waiting.sinceMs + backOffMs(waiting.attempts)
+      if (untilMs <= nowMs) this.#push(waiting)
+      else this.#wait(waiting, untilMs)
     }
   }
 
   /** Moves what has waited long enough. @returns monotonic ms of the next move, if one is due */
   flush(nowMs: number): number | undefined {
-    let next: number | undefined
+    if (nowMs >= this.#nextDueMs) this.#nextDueMs = this.#release(nowMs)
+    return this.#nextDueMs === Number.POSITIVE_INFINITY ? undefined : this.#nextDueMs
+  }
+
+  #release(nowMs: number): number {
+    let next = Number.POSITIVE_INFINITY
     for (const [uid, { pod, untilMs }] of this.#backOff) {
       if (untilMs <= nowMs) {
         this.#backOff.delete(uid)
         this.#push(pod)
-      } else next = Math.min(next ?? untilMs, untilMs)
+      } else next = Math.min(next, untilMs)
     }
     for (const [uid, waiting] of this.#unschedulable) {
       const untilMs = waiting.sinceMs + MAX_UNSCHEDULABLE_MS
       if (untilMs <= nowMs) {
         this.#unschedulable.delete(uid)
         this.#push(waiting)
-      } else next = Math.min(next ?? untilMs, untilMs)
+      } else next = Math.min(next, untilMs)
     }
     return next
   }
 
-  #release(pod: QueuedPod, sinceMs: number, nowMs: number): void {
-    const untilMs = sinceMs + backOffMs(pod.attempts)
-    if (untilMs <= nowMs) this.#push(pod)
-    else this.#backOff.set(pod.info.uid, { pod, untilMs })
+  #wait(pod: QueuedPod, untilMs: number): void {
+    this.#backOff.set(pod.info.uid, { pod, untilMs })
+    this.#nextDueMs = Math.min(this.#nextDueMs, untilMs)
   }
 
   #helps(event: ClusterEvent, rejectedBy: ReadonlySet<string>): boolean {

@@ -4,11 +4,11 @@ import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import type { Pod, Service } from '../../api/generated/types.ts'
+import { deepEqual } from '../../api/meta/equality.ts'
 import { imageRecipes, type ImageRecipe } from '../../api/biplane.dev/v1alpha1/image-recipe.ts'
 import { configMaps } from '../../api/core/v1/config-map.ts'
 import { pods } from '../../api/core/v1/pod.ts'
 import { secrets } from '../../api/core/v1/secret.ts'
-import { serviceAccounts } from '../../api/core/v1/service-account.ts'
 import { services } from '../../api/core/v1/service.ts'
 import { keyOf } from '../../api/meta/object.ts'
 import type { Client } from '../../client/client.ts'
@@ -22,10 +22,13 @@ import { ObjectCache } from './api-sync/object-cache.ts'
 import { StatusManager } from './api-sync/status-manager.ts'
 import { TokenCache } from './api-sync/token-cache.ts'
 import { HookRunner } from './pods/lifecycle-hook.ts'
-import { PodWorker, type PodWorkerDeps } from './pods/pod-worker.ts'
+import { PodWorker } from './pods/pod-worker.ts'
+import type { PodWorkerDeps } from './pods/pod-worker-deps.ts'
+import { isTerminal } from './pods/pod-view.ts'
 import { resolveContainer, writeHosts, type ResolveDeps } from './pods/resolve-container.ts'
 import { Prober } from './probes/prober.ts'
-import type { Runtime, RuntimePod } from './runtime.ts'
+import type { ResolvedContainer, Runtime, RuntimePod } from './runtime.ts'
+import type { FileOwner } from './volumes/atomic-files.ts'
 import { VolumeManager } from './volumes/volume-manager.ts'
 
 export interface NodeAgentOptions {
@@ -46,6 +49,10 @@ export interface NodeAgentOptions {
   readonly heartbeatMs?: number
   /** How often every pod is looked at although nothing hinted at a change. Default 10,000. */
   readonly relistMs?: number
+  /** Who owns the files of volumes of pods that name no user; absent: who runs the agent. */
+  readonly volumeOwner?: FileOwner
+  /** Called once, when the control plane knows the node. */
+  readonly onRegistered?: () => void
   /** A hollow node keeps no list of services and recipes. */
   readonly hollow?: boolean
 }
@@ -87,17 +94,19 @@ export class NodeAgent {
 
   /** Worker of a pod by namespace and name: for logs and, later, exec. */
   findPod(namespace: string, name: string): PodWorker | undefined {
+    let found: PodWorker | undefined
+    // a successor of the same name comes after the one that still ends
     for (const worker of this.#workers.values()) {
-      if (worker.pod.metadata.namespace === namespace && worker.pod.metadata.name === name) return worker
+      if (worker.pod.metadata.namespace === namespace && worker.pod.metadata.name === name) found = worker
     }
-    return undefined
+    return found
   }
 
   get podCount(): number {
     return this.#workers.size
   }
 
-  /** Adopts what runs, then works until the signal aborts. Containers are left running. */
+  /** Adopts what runs, then works until the signal aborts. Containers are left running. @throws NodeNameTakenError */
   async run(signal: AbortSignal): Promise<void> {
     const { client, clock, log, random, runtime } = this.#options
     const probed = await runtime.probe()
@@ -113,15 +122,17 @@ export class NodeAgent {
 
     await this.#services?.load()
     await this.#recipes?.load()
-    for (const found of await runtime.listPods()) this.#adopt(found, deps, signal)
+    if (probed.ok) for (const found of await runtime.listPods()) this.#adopt(found, deps, signal)
     this.#options.metrics.gauge('kubelet_running_pods', 'Number of pods that have a running pod sandbox')
     this.#options.metrics.onRender(() =>
       this.#options.metrics.gauge('kubelet_running_pods', 'Number of pods that have a running pod sandbox').with().set(this.#workers.size),
     )
-    this.#follow(deps, statuses, signal)
+    this.#follow({ deps, statuses, volumes: resolve.volumes }, signal)
     this.#services?.onChange(() => void this.#rewriteHosts(resolve))
     // a program that only waited for its recipe should not wait for its back-off
-    this.#recipes?.onChange(() => this.#nudgeAll())
+    this.#recipes?.onChange(() => {
+      for (const worker of this.#workers.values()) worker.recipesChanged()
+    })
 
     const registration = {
       client,
@@ -130,6 +141,7 @@ export class NodeAgent {
       node: this.#options.node,
       problem: () => this.#problem,
       ...(this.#options.heartbeatMs ? { heartbeatMs: this.#options.heartbeatMs } : {}),
+      ...(this.#options.onRegistered ? { onRegistered: this.#options.onRegistered } : {}),
     }
     await Promise.all([
       events.run(signal),
@@ -137,8 +149,8 @@ export class NodeAgent {
       this.#serviceInformer?.run(signal),
       this.#recipeInformer?.run(signal),
       this.#sweepDeleted(signal),
-      this.#hints(signal),
-      this.#relist(signal),
+      probed.ok ? this.#hints(signal) : undefined,
+      this.#relist(resolve.volumes, signal),
       runRegistration(registration, signal),
     ])
     await Promise.all([...this.#workers.values()].map((worker) => worker.stopped()))
@@ -151,15 +163,17 @@ export class NodeAgent {
     const sources = {
       configMap: (namespace: string, name: string) => cache.get(configMaps, namespace, name),
       secret: (namespace: string, name: string) => cache.get(secrets, namespace, name),
-      serviceAccount: (namespace: string, name: string) => cache.get(serviceAccounts, namespace, name),
       serviceAccountToken: tokens.get.bind(tokens),
     }
+    const hostIPs = node.addresses.filter((address) => address.type === 'InternalIP').map((address) => address.address)
+    const { random, log, volumeOwner } = this.#options
+    const facts = { hostIPs, allocatable: node.capacity }
     return {
       sources,
-      volumes: new VolumeManager(sources, clock),
+      volumes: new VolumeManager({ sources, clock, random, log, facts, ...(volumeOwner ? { owner: volumeOwner } : {}) }),
       recipes: () => [...(this.#recipes?.list() ?? []), ...(this.#options.builtinRecipes ?? [])],
       services: () => this.#services?.list() ?? [],
-      hostIPs: node.addresses.filter((address) => address.type === 'InternalIP').map((address) => address.address),
+      hostIPs,
       allocatable: node.capacity,
       mounts,
       clusterDomain: this.#options.clusterDomain ?? 'cluster.local',
@@ -181,19 +195,19 @@ export class NodeAgent {
       clock,
       log,
       hostIPs: resolve.hostIPs,
-      prepareVolumes: (pod, sandbox) => resolve.volumes.prepare(pod, sandbox),
+      prepareVolumes: (pod, sandbox) => (this.#options.hollow ? Promise.resolve() : resolve.volumes.prepare(pod, sandbox)),
       removeVolumes: (uid) => resolve.volumes.remove(uid),
       resolveContainer: (pod, sandbox, name, restartCount) =>
         this.#options.hollow ? hollowContainer(pod, name, restartCount) : resolveContainer(pod, { sandbox, name, restartCount }, resolve),
       probes: prober,
-      runHook: (pod, container, id, hook, timeoutMs) => hooks.run(pod, { container, id, hook, timeoutMs }),
+      runHook: (pod, call) => hooks.run(pod, call),
       record,
       publish: (pod, status) => statuses.publish(pod, status),
       released: (pod, status) => {
         const uid = pod.metadata.uid ?? ''
         this.#workers.delete(uid)
         if (this.#podInformer.lister.get(keyOf(pod))?.metadata.uid === uid) this.#released.add(uid)
-        statuses.release(pod, status)
+        if (status) statuses.release(pod, status)
       },
     }
   }
@@ -204,15 +218,22 @@ export class NodeAgent {
     worker.start(signal)
   }
 
-  #follow(deps: PodWorkerDeps, statuses: StatusManager, signal: AbortSignal): void {
-    const upsert = (pod: Pod): void => {
+  #follow(
+    parts: { readonly deps: PodWorkerDeps; readonly statuses: StatusManager; readonly volumes: VolumeManager },
+    signal: AbortSignal,
+  ): void {
+    const { deps, statuses, volumes } = parts
+    const upsert = (pod: Pod, previous?: Pod): void => {
       const uid = pod.metadata.uid ?? ''
       const known = this.#workers.get(uid)
-      if (known) return known.update(pod)
-      if (this.#released.has(uid)) return
-      const over = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
+      if (known) {
+        known.update(pod)
+        statuses.observe(pod)
+        if (previous && metadataChanged(pod, previous)) this.#refreshVolumes(volumes, known)
+        return
+      }
       // finished before this agent came and nothing of it is left here: only a deletion needs work
-      if (over && !pod.metadata.deletionTimestamp) return
+      if (isTerminal(pod) && !pod.metadata.deletionTimestamp) return
       const worker = new PodWorker(deps, pod)
       this.#workers.set(uid, worker)
       worker.start(signal)
@@ -223,8 +244,7 @@ export class NodeAgent {
       delete: (pod) => {
         const uid = pod.metadata.uid ?? ''
         statuses.forget(uid)
-        this.#released.delete(uid)
-        this.#workers.get(uid)?.remove()
+        this.#workers.get(uid)?.remove(pod)
       },
     })
   }
@@ -245,15 +265,22 @@ export class NodeAgent {
     }
   }
 
-  async #relist(signal: AbortSignal): Promise<void> {
+  async #relist(volumes: VolumeManager, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await sleep(this.#options.clock, this.#options.relistMs ?? 10_000, signal).catch(() => {})
-      this.#nudgeAll()
+      if (signal.aborted) return
+      for (const [uid, worker] of this.#workers) {
+        worker.nudge()
+        if (volumes.isDue(uid)) this.#refreshVolumes(volumes, worker)
+      }
     }
   }
 
-  #nudgeAll(): void {
-    for (const worker of this.#workers.values()) worker.nudge()
+  #refreshVolumes(volumes: VolumeManager, { pod, sandbox }: PodWorker): void {
+    if (!sandbox || this.#options.hollow || isTerminal(pod) || pod.metadata.deletionTimestamp !== undefined) return
+    volumes
+      .refresh(pod, sandbox)
+      .catch((error: unknown) => this.#options.log.debug('volumes not refreshed', { pod: pod.metadata.name, error: messageOf(error) }))
   }
 
   async #rewriteHosts(resolve: ResolveDeps): Promise<void> {
@@ -268,20 +295,12 @@ export class NodeAgent {
   }
 }
 
+/** What the downward API shows of a running pod. */
+const metadataChanged = ({ metadata: next }: Pod, { metadata: previous }: Pod): boolean =>
+  !deepEqual(next.labels, previous.labels) || !deepEqual(next.annotations, previous.annotations)
+
 /** A hollow node runs nothing, so nothing is looked up. */
-async function hollowContainer(
-  pod: Pod,
-  name: string,
-  restartCount: number,
-): Promise<{
-  name: string
-  image: string
-  restartCount: number
-  command: string[]
-  env: Record<string, string>
-  mounts: []
-  limits: Record<string, never>
-}> {
+async function hollowContainer(pod: Pod, name: string, restartCount: number): Promise<ResolvedContainer> {
   const spec = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].find((container) => container.name === name)
   return { name, image: spec?.image ?? '', restartCount, command: ['hollow'], env: {}, mounts: [], limits: {} }
 }

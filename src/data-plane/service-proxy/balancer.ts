@@ -22,6 +22,11 @@ export class Balancer {
     if (affinityMs === undefined) this.#clients.clear()
   }
 
+  /** Whether a backend is still one of ours. */
+  has(backend: Backend): boolean {
+    return this.#backends.some(({ host, port }) => host === backend.host && port === backend.port)
+  }
+
   /** Backends in the order in which to try them; the client's own first. */
   pick(client: string): Backend[] {
     const count = this.#backends.length

@@ -8,5 +8,5 @@
  * Service addresses come from a loopback range, so listening on them needs no set-up on Linux. Ports below 1024 need
  * root or `net.ipv4.ip_unprivileged_port_start`.
  */
-export { planServicePorts, type Backend, type ServicePort } from './plan-service-ports.ts'
+export { planServicePorts, type Backend, type ProxyNode, type ServicePort } from './plan-service-ports.ts'
 export { ServiceProxy, type ChangingList, type ServiceProxyOptions } from './service-proxy.ts'

@@ -20,33 +20,43 @@ export interface ServicePort {
   readonly affinityMs?: number
 }
 
+/** The node whose sockets are planned. */
+export interface ProxyNode {
+  readonly name: string
+  /** Where node ports are opened. */
+  readonly addresses: readonly string[]
+}
+
 const SERVICE_NAME = 'kubernetes.io/service-name'
 const DEFAULT_AFFINITY_S = 10_800
 
 /**
- * Which sockets a node must open for its services: cluster IPs always, node ports on `nodeAddresses`. Headless and
+ * Which sockets a node must open for its services: cluster IPs always, node ports on the node's addresses. Headless and
  * ExternalName services need none; SCTP is left to the kernel data plane. Only ready endpoints serve; while there is
  * none, those that are terminating but still serving do (KEP-1669). Pure.
  */
 export function planServicePorts(
   services: readonly Service[],
   slices: readonly EndpointSlice[],
-  nodeAddresses: readonly string[],
+  node: ProxyNode,
 ): Map<string, ServicePort> {
   const byService = new Map<string, EndpointSlice[]>()
   for (const slice of slices) {
+    if (slice.addressType === 'FQDN') continue
     const key = `${slice.metadata.namespace}/${slice.metadata.labels?.[SERVICE_NAME] ?? ''}`
-    byService.set(key, [...(byService.get(key) ?? []), slice])
+    const known = byService.get(key)
+    if (known) known.push(slice)
+    else byService.set(key, [slice])
   }
   const plan = new Map<string, ServicePort>()
   for (const service of services) {
     const id = `${service.metadata.namespace}/${service.metadata.name}`
-    for (const entry of portsOf(service, byService.get(id) ?? [], nodeAddresses)) plan.set(entry.key, entry)
+    for (const entry of portsOf(service, byService.get(id) ?? [], node)) plan.set(entry.key, entry)
   }
   return plan
 }
 
-function portsOf(service: Service, slices: readonly EndpointSlice[], nodeAddresses: readonly string[]): ServicePort[] {
+function portsOf(service: Service, slices: readonly EndpointSlice[], node: ProxyNode): ServicePort[] {
   const spec = service.spec
   const hosts = (spec?.clusterIPs ?? [spec?.clusterIP ?? '']).filter((ip) => ip !== '' && ip !== 'None')
   if (!spec || spec.type === 'ExternalName' || hosts.length === 0) return []
@@ -55,22 +65,32 @@ function portsOf(service: Service, slices: readonly EndpointSlice[], nodeAddress
   return (spec.ports ?? []).flatMap((port) => {
     const protocol = port.protocol ?? 'TCP'
     if (protocol !== 'TCP' && protocol !== 'UDP') return []
-    const backends = backendsOf(slices, port.name ?? '', protocol)
-    const entry = (host: string, number: number): ServicePort => ({
+    const backends = (local: boolean): Backend[] =>
+      backendsOf(slices, { portName: port.name ?? '', protocol, ...(local ? { nodeName: node.name } : {}) })
+    const entry = (host: string, number: number, local: boolean): ServicePort => ({
       key: `${protocol}/${host}:${number}`,
       protocol,
       host,
       port: number,
       name: `${service.metadata.namespace}/${service.metadata.name}${port.name ? `:${port.name}` : ''}`,
-      backends,
+      backends: backends(local),
       ...(affinityMs === undefined ? {} : { affinityMs }),
     })
-    const nodePort = port.nodePort
-    return [...hosts.map((host) => entry(host, port.port)), ...(nodePort ? nodeAddresses.map((host) => entry(host, nodePort)) : [])]
+    const { nodePort } = port
+    const inside = hosts.map((host) => entry(host, port.port, spec.internalTrafficPolicy === 'Local'))
+    const outside = nodePort ? node.addresses.map((host) => entry(host, nodePort, spec.externalTrafficPolicy === 'Local')) : []
+    return [...inside, ...outside]
   })
 }
 
-function backendsOf(slices: readonly EndpointSlice[], portName: string, protocol: string): Backend[] {
+interface BackendSelection {
+  readonly portName: string
+  readonly protocol: string
+  /** Only endpoints on this node. */
+  readonly nodeName?: string
+}
+
+function backendsOf(slices: readonly EndpointSlice[], { portName, protocol, nodeName }: BackendSelection): Backend[] {
   const ready = new Map<string, Backend>()
   const terminating = new Map<string, Backend>()
   for (const slice of slices) {
@@ -79,6 +99,7 @@ function backendsOf(slices: readonly EndpointSlice[], portName: string, protocol
     )?.port
     if (port === undefined) continue
     for (const endpoint of slice.endpoints ?? []) {
+      if (nodeName !== undefined && endpoint.nodeName !== nodeName) continue
       const conditions = endpoint.conditions ?? {}
       const pool = (conditions.ready ?? true) ? ready : conditions.serving && conditions.terminating ? terminating : undefined
       for (const host of endpoint.addresses) pool?.set(`${host}:${port}`, { host, port })

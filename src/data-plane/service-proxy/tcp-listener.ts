@@ -32,9 +32,9 @@ export class TcpListener {
     this.#server.on('error', () => {})
   }
 
-  /** Stops accepting. Standing connections go on; `destroy` ends them. */
-  close(): void {
-    this.#server.close()
+  /** Stops accepting. Standing connections go on until they end by themselves, which calls `drained`; `destroy` ends them. */
+  close(drained?: () => void): void {
+    this.#server.close(drained)
   }
 
   destroy(): void {
@@ -55,6 +55,8 @@ export class TcpListener {
     if (!backend || client.destroyed) return void client.resetAndDestroy()
     const upstream = connect({ host: backend.host, port: backend.port, allowHalfOpen: true, noDelay: true })
     upstream.setTimeout(CONNECT_TIMEOUT_MS)
+    this.#sockets.add(upstream)
+    upstream.on('close', () => this.#sockets.delete(upstream))
     const failed = (): void => {
       upstream.destroy()
       this.#dial(client, rest)
@@ -65,15 +67,15 @@ export class TcpListener {
       upstream.off('error', failed)
       upstream.off('timeout', failed)
       upstream.setTimeout(0)
+      // the client did not wait: nobody would ever close the other half
+      if (client.destroyed) return void upstream.resetAndDestroy()
       this.#balancer.connected(client.remoteAddress ?? '', backend)
       this.#relay(client, upstream)
     })
   }
 
   #relay(client: Socket, upstream: Socket): void {
-    this.#sockets.add(upstream)
     upstream.on('close', () => {
-      this.#sockets.delete(upstream)
       // a broken half cannot be told to the peer in any other way than by breaking its half too
       if (!upstream.readableEnded || upstream.errored) client.resetAndDestroy()
     })

@@ -1,13 +1,20 @@
 import { createSocket, type Socket } from 'node:dgram'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Balancer } from './balancer.ts'
+import type { Backend } from './plan-service-ports.ts'
 
 /** A client is forgotten after this time without a packet: the kernel's own default for unreplied UDP is 30 s. */
 const IDLE_MS = 30_000
 const MAX_CLIENTS = 4_096
 
+/** Packets of one client that wait until its socket is connected. */
+const MAX_WAITING = 64
+
 interface Flow {
   readonly socket: Socket
+  readonly backend: Backend
+  /** Packets that came before the socket was connected; undefined once it is. */
+  waiting: Buffer[] | undefined
   timer: Timer
 }
 
@@ -37,13 +44,15 @@ export class UdpListener {
     this.#server = server
   }
 
-  close(): void {
-    this.#server?.close()
-    for (const flow of this.#flows.values()) {
-      flow.timer.cancel()
-      flow.socket.close()
-    }
-    this.#flows.clear()
+  /** There are no connections to wait for: every client is forgotten at once. */
+  close(closed?: () => void): void {
+    this.#server?.close(closed)
+    for (const key of this.#flows.keys()) this.#drop(key)
+  }
+
+  /** Forgets clients whose backend is gone: their next packet goes to another one. */
+  backendsChanged(): void {
+    for (const [key, { backend }] of this.#flows) if (!this.#balancer.has(backend)) this.#drop(key)
   }
 
   destroy(): void {
@@ -56,7 +65,8 @@ export class UdpListener {
     if (!flow) return
     flow.timer.cancel()
     flow.timer = this.#clock.after(IDLE_MS, () => this.#drop(key))
-    flow.socket.send(message)
+    if (!flow.waiting) flow.socket.send(message)
+    else if (flow.waiting.length < MAX_WAITING) flow.waiting.push(message)
   }
 
   #open(server: Socket, key: string, remote: { readonly address: string; readonly port: number }): Flow | undefined {
@@ -65,10 +75,16 @@ export class UdpListener {
     const socket = createSocket(backend.host.includes(':') ? 'udp6' : 'udp4')
     socket.on('error', () => this.#drop(key))
     socket.on('message', (answer) => server.send(answer, remote.port, remote.address))
-    socket.connect(backend.port, backend.host)
-    this.#balancer.connected(remote.address, backend)
-    const flow: Flow = { socket: bufferedUntilConnected(socket), timer: { cancel: () => {} } }
+    const flow: Flow = { socket, backend, waiting: [], timer: { cancel: () => {} } }
     this.#flows.set(key, flow)
+    this.#balancer.connected(remote.address, backend)
+    // a datagram socket refuses `send` until its connect has come through
+    socket.connect(backend.port, backend.host, () => {
+      if (this.#flows.get(key) !== flow) return
+      const first = flow.waiting ?? []
+      flow.waiting = undefined
+      for (const message of first) socket.send(message)
+    })
     return flow
   }
 
@@ -78,20 +94,4 @@ export class UdpListener {
     flow?.timer.cancel()
     flow?.socket.close()
   }
-}
-
-/** A datagram socket refuses `send` until its connect has come through; the first packets wait for that. */
-function bufferedUntilConnected(socket: Socket): Socket {
-  const waiting: Buffer[] = []
-  const send = socket.send.bind(socket) as (message: Buffer) => void
-  let connected = false
-  socket.once('connect', () => {
-    connected = true
-    for (const message of waiting.splice(0)) send(message)
-  })
-  socket.send = ((message: Buffer) => {
-    if (connected) send(message)
-    else if (waiting.length < 64) waiting.push(message)
-  }) as Socket['send']
-  return socket
 }

@@ -84,7 +84,7 @@ describe('message decoder', () => {
   })
 
   test('refuses messages nested too deep', () => {
-    let message = Buffer.alloc(0)
+    let message: Buffer = Buffer.alloc(0)
     for (let i = 0; i < 30; i++) message = bytes(10, message)
     expect(() => decoder.decode('Outer', message)).toThrow('nested deeper than 20')
   })

@@ -31,7 +31,9 @@ export function createPriorityPlugin(store: Store): AdmissionPlugin {
       const chosen = system !== undefined ? undefined : name ? await read(name) : await defaultClass()
       if (name && system === undefined && !chosen) throw forbidden(pods, pod.metadata.name, `no PriorityClass with name ${name} was found`)
       const value = system ?? chosen?.value ?? 0
-      if (pod.spec.priority !== undefined && pod.spec.priority !== value) {
+      // 0 without a class is what the pod's own defaults put there before the default class was looked up
+      const given = !name && pod.spec.priority === 0 ? undefined : pod.spec.priority
+      if (given !== undefined && given !== value) {
         throw forbidden(
           pods,
           pod.metadata.name,

@@ -61,7 +61,7 @@ export async function createServiceAllocator(options: ServiceAllocatorOptions): 
       const before = new Set(request.operation === 'CREATE' ? [] : claimsOf((request.previous ?? request.object) as Service))
       if (request.operation === 'DELETE') return outcome(request, taken, [], [...before])
       keepAssigned(service, request.previous as Service | undefined)
-      assignAddress(service, range, freeAddress)
+      assignAddress(service, { range, text: options.serviceCidr }, freeAddress)
       assignPorts(service, ports, freePort)
       const after = claimsOf(service)
       const added = after.filter((key) => !before.has(key))
@@ -103,20 +103,39 @@ function keepAssigned(service: Service, previous: Service | undefined): void {
   }
 }
 
-function assignAddress(service: Service, range: Ipv4Range, free: () => string | undefined): void {
+function assignAddress(
+  service: Service,
+  { range, text }: { readonly range: Ipv4Range; readonly text: string },
+  free: () => string | undefined,
+): void {
   const spec = service.spec
-  if (!spec || spec.type === 'ExternalName' || spec.clusterIP === 'None') return
+  if (!spec || spec.type === 'ExternalName') return
+  refuseOtherFamilies(service)
+  if (spec.clusterIP === 'None') return
   if (spec.clusterIP) {
-    if (offsetIn(range, spec.clusterIP) === undefined)
-      throw refused(service, 'spec.clusterIPs', spec.clusterIP, 'failed to allocate IP: the provided IP is not in the valid range')
+    const offset = offsetIn(range, spec.clusterIP)
+    // the first and the last address of a range are its network and its broadcast address
+    if (offset === undefined || offset === 0 || offset === range.size - 1) {
+      const why = `the provided IP (${spec.clusterIP}) is not in the valid range. The range of valid IPs is ${text}`
+      throw refused(service, 'spec.clusterIPs', [spec.clusterIP], `failed to allocate IP ${spec.clusterIP}: ${why}`)
+    }
   } else {
     const address = free()
-    if (address === undefined) throw refused(service, 'spec.clusterIPs', '', 'failed to allocate IP: range is full')
+    if (address === undefined) throw refused(service, 'spec.clusterIPs', [], 'failed to allocate a serviceIP: range is full')
     spec.clusterIP = address
   }
   spec.clusterIPs = [spec.clusterIP]
   spec.ipFamilies = ['IPv4']
   spec.ipFamilyPolicy ??= 'SingleStack'
+}
+
+/** There are IPv4 addresses only: what asks for others is told so, and not given something else in silence. */
+function refuseOtherFamilies(service: Service): void {
+  const { ipFamilies = [], ipFamilyPolicy } = service.spec ?? {}
+  const index = ipFamilies.findIndex((family) => family !== 'IPv4')
+  if (index >= 0) throw refused(service, `spec.ipFamilies[${index}]`, ipFamilies[index], 'not configured on this cluster')
+  if (ipFamilyPolicy === 'RequireDualStack')
+    throw refused(service, 'spec.ipFamilyPolicy', ipFamilyPolicy, 'this cluster is not configured for dual-stack services')
 }
 
 function assignPorts(service: Service, range: { readonly from: number; readonly to: number }, free: () => number | undefined): void {
@@ -129,14 +148,14 @@ function assignPorts(service: Service, range: { readonly from: number; readonly 
         throw refused(
           service,
           `spec.ports[${index}].nodePort`,
-          String(port.nodePort),
+          port.nodePort,
           `provided port is not in the valid range. The range of valid ports is ${range.from}-${range.to}`,
         )
     } else {
       let candidate = free()
       for (let tries = 0; candidate !== undefined && own.has(candidate) && tries < 16; tries++) candidate = free()
       if (candidate === undefined)
-        throw refused(service, `spec.ports[${index}].nodePort`, '', 'failed to allocate a nodePort: range is full')
+        throw refused(service, `spec.ports[${index}].nodePort`, 0, 'failed to allocate a nodePort: range is full')
       port.nodePort = candidate
     }
     own.add(port.nodePort)
@@ -149,9 +168,9 @@ function refuseTaken(service: Service, added: readonly string[], taken: Claims):
     const value = key.slice(key.lastIndexOf('/') + 1)
     if (key.startsWith(NODE_PORTS)) {
       const index = (service.spec?.ports ?? []).findIndex((port) => String(port.nodePort) === value)
-      throw refused(service, `spec.ports[${index}].nodePort`, value, 'provided port is already allocated')
+      throw refused(service, `spec.ports[${index}].nodePort`, Number(value), 'provided port is already allocated')
     }
-    throw refused(service, 'spec.clusterIPs', value, 'failed to allocate IP: provided IP is already allocated')
+    throw refused(service, 'spec.clusterIPs', [value], `failed to allocate IP ${value}: provided IP is already allocated`)
   }
 }
 
@@ -176,7 +195,7 @@ function outcome(request: AdmissionRequest, taken: Claims, added: readonly strin
 
 const hasNodePorts = (type: string | undefined): boolean => type === 'NodePort' || type === 'LoadBalancer'
 
-function refused(service: Service, field: string, value: string, why: string): Error {
+function refused(service: Service, field: string, value: unknown, why: string): Error {
   return invalid(services, service.metadata.name, [
     { type: 'FieldValueInvalid', field, message: `Invalid value: ${JSON.stringify(value)}: ${why}` },
   ])

@@ -1,3 +1,4 @@
+import { timestamp } from '../../../base/timestamp.ts'
 import { StatusError } from '../../../base/errors.ts'
 import type { Clock } from '../../../base/clock.ts'
 import type { AuthenticationTokenRequest, Pod, ServiceAccount } from '../../../api/generated/types.ts'
@@ -43,7 +44,7 @@ export function createTokenIssuer(options: TokenIssuerOptions): {
       if (!Number.isInteger(asked) || asked < MIN_LIFE || asked > MAX_LIFE) {
         throw new StatusError(
           'Invalid',
-          `TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: ${String(asked)}: may not specify a duration less than 10 minutes`,
+          `TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: ${String(asked)}: may not specify a duration ${asked > MAX_LIFE ? 'larger than 2^32 seconds' : 'less than 10 minutes'}`,
         )
       }
       const audiences = spec.audiences?.length ? spec.audiences : [issuer]
@@ -53,7 +54,7 @@ export function createTokenIssuer(options: TokenIssuerOptions): {
         { namespace, serviceAccount: { name, uid: account.metadata.uid ?? '' }, ...(pod ? { pod } : {}) },
         { privateKey: pki.serviceAccountKey.privateKey, keyId, issuer, audiences, expirationSeconds: asked, nowMs },
       )
-      const expirationTimestamp = new Date(nowMs + asked * 1000).toISOString().replace(/\.\d+Z$/, 'Z')
+      const expirationTimestamp = timestamp(nowMs + asked * 1000)
       const answer = {
         apiVersion: 'authentication.k8s.io/v1',
         kind: 'TokenRequest',

@@ -1,4 +1,4 @@
-import { isStatus } from '../../../base/errors.ts'
+import { isStatus, StatusError } from '../../../base/errors.ts'
 import type { Deployment, Pod, ReplicaSet } from '../../../api/generated/types.ts'
 import { deployments } from '../../../api/apps/v1/deployment.ts'
 import { replicaSets } from '../../../api/apps/v1/replica-set.ts'
@@ -9,9 +9,19 @@ import { controllerOf, isControlledBy, ownerReference } from '../../../api/meta/
 import { labelSelectorMatcher } from '../../../api/meta/selector.ts'
 import { podPhaseIsTerminal } from '../../../api/pod-status.ts'
 import type { Informer } from '../../../client/cache.ts'
-import { watchOf, type EventRecorder, type Manager, type Reconciler, type Request, type Result } from '../../../controller/contract.ts'
+import {
+  terminal,
+  watchOf,
+  type EventRecorder,
+  type Manager,
+  type Reconciler,
+  type Request,
+  type Result,
+} from '../../../controller/contract.ts'
 import { ownedBy } from '../../../controller/mappers.ts'
-import { deploymentStatus, progressDeadlineInMs, type StatusInput } from './deployment-status.ts'
+import { isNamespaceTerminating } from '../namespace-terminating.ts'
+import { claimSets } from './claim-sets.ts'
+import { deploymentStatus, isComplete, progressDeadlineInMs, type StatusInput } from './deployment-status.ts'
 import { fenceposts, planRecreate, planRollingUpdate, planScale, type Sizes } from './plan-rollout.ts'
 import {
   DESIRED_REPLICAS,
@@ -82,7 +92,7 @@ class DeploymentReconciler implements Reconciler {
   async reconcile(request: Request, signal: AbortSignal): Promise<Result> {
     const deployment = this.#informers.deployments.lister.get(`${request.namespace}/${request.name}`)
     if (!deployment) return {}
-    const sets = await this.#claimSets(deployment, signal)
+    const sets = await claimSets(deployment, this.#informers.sets.lister.list(request.namespace), this.#manager.client, signal)
     const round: Round = { deployment, sets, signal }
     if (deployment.metadata.deletionTimestamp) {
       const newSet = findNewSet(deployment, sets)
@@ -109,7 +119,11 @@ class DeploymentReconciler implements Reconciler {
       const sets = await this.#resize(round, planRecreate(deployment, undefined, round.sets, false))
       return await this.#finish(round, { sets })
     }
-    const { newSet, rolled, collisionCount } = await this.#ensureNewSet(round, known)
+    const { newSet, rolled, collisionCount, createError } = await this.#ensureNewSet(round, known)
+    if (createError) {
+      await this.#finish(round, { sets: round.sets, createError: createError.message })
+      throw createError
+    }
     if (!newSet) return await this.#finish(round, { sets: round.sets, ...(collisionCount === undefined ? {} : { collisionCount }) })
     const all = [...oldOf(round.sets, newSet), newSet]
     const old = oldOf(all, newSet)
@@ -122,7 +136,7 @@ class DeploymentReconciler implements Reconciler {
   async #ensureNewSet(
     round: Round,
     known: ReplicaSet | undefined,
-  ): Promise<{ newSet?: ReplicaSet; rolled?: NonNullable<StatusInput['rolled']>; collisionCount?: number }> {
+  ): Promise<{ newSet?: ReplicaSet; rolled?: NonNullable<StatusInput['rolled']>; collisionCount?: number; createError?: Error }> {
     const { deployment, sets, signal } = round
     const revision = Math.max(0, ...oldOf(sets, known).map(revisionOf)) + 1
     if (known) {
@@ -142,7 +156,7 @@ class DeploymentReconciler implements Reconciler {
       )
       return { newSet, rolled: { reason: 'NewReplicaSetCreated', name: newSet.metadata.name } }
     } catch (error) {
-      if (!isStatus(error, 'AlreadyExists')) throw error
+      if (!isStatus(error, 'AlreadyExists')) return { createError: this.#notCreated(deployment, draft.metadata.name, error) }
       const existing = await this.#manager.client
         .of(replicaSets)
         .get(draft.metadata.name, { namespace: deployment.metadata.namespace, signal })
@@ -150,6 +164,15 @@ class DeploymentReconciler implements Reconciler {
       if (isControlledBy(existing, deployment) && findNewSet(deployment, [existing])) return { newSet: existing }
       return { collisionCount: (deployment.status?.collisionCount ?? 0) + 1 }
     }
+  }
+
+  /** @throws what says nothing about the deployment: its namespace goes away, or everything ends */
+  #notCreated(deployment: Deployment, name: string, error: unknown): Error {
+    if (isNamespaceTerminating(error)) throw terminal(error)
+    if (!(error instanceof StatusError)) throw error
+    const message = `Failed to create new replica set "${name}": ${error.message}`
+    this.#recorder.event(withKind(deployment), 'Warning', 'ReplicaSetCreateError', message)
+    return new Error(message, { cause: error })
   }
 
   #newSet(deployment: Deployment, sets: readonly ReplicaSet[], revision: number): ReplicaSet {
@@ -244,7 +267,7 @@ class DeploymentReconciler implements Reconciler {
     const { deployment, signal } = round
     const nowMs = this.#manager.clock.now()
     const status = deploymentStatus(deployment, { ...input, nowMs })
-    if (!deployment.spec?.paused && !deployment.metadata.deletionTimestamp)
+    if (!deployment.metadata.deletionTimestamp && (deployment.spec?.paused || isComplete(deployment, status)))
       await this.#forget(deployment, oldOf(input.sets, input.newSet), signal)
     if (!deepEqual(status, deployment.status)) {
       const { name, namespace, uid } = deployment.metadata
@@ -280,33 +303,6 @@ class DeploymentReconciler implements Reconciler {
     return !this.#informers.pods.lister
       .list(round.deployment.metadata.namespace)
       .some((pod) => old.has(controllerOf(pod)?.uid) && !podPhaseIsTerminal(pod.status?.phase))
-  }
-
-  /** Own sets, and orphans that match the selector. */
-  async #claimSets(deployment: Deployment, signal: AbortSignal): Promise<ReplicaSet[]> {
-    const matches = labelSelectorMatcher(deployment.spec?.selector ?? {})
-    const claimed: ReplicaSet[] = []
-    for (const set of this.#informers.sets.lister.list(deployment.metadata.namespace)) {
-      if (isControlledBy(set, deployment)) claimed.push(set)
-      else if (
-        !controllerOf(set) &&
-        !set.metadata.deletionTimestamp &&
-        !deployment.metadata.deletionTimestamp &&
-        matches(set.metadata.labels ?? {})
-      ) {
-        const owners = [
-          ...(set.metadata.ownerReferences ?? []),
-          ownerReference(deployment, deployments, { controller: true, blockOwnerDeletion: true }),
-        ]
-        const { name, namespace, uid, resourceVersion } = set.metadata
-        const adopted = await this.#manager.client
-          .of(replicaSets)
-          .patch(name, { metadata: { uid, resourceVersion, ownerReferences: owners } }, { type: 'merge', namespace, signal })
-          .catch(ignoreGone)
-        if (adopted) claimed.push(adopted)
-      }
-    }
-    return claimed
   }
 }
 

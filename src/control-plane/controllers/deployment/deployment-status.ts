@@ -1,3 +1,4 @@
+import { timestamp } from '../../../base/timestamp.ts'
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '../../../api/generated/types.ts'
 import { findCondition, removeCondition, setCondition } from '../../../api/conditions.ts'
 import { fenceposts } from './plan-rollout.ts'
@@ -10,6 +11,8 @@ export interface StatusInput {
   readonly nowMs: number
   /** A new set was made or found in this round. */
   readonly rolled?: { readonly reason: 'NewReplicaSetCreated' | 'FoundNewReplicaSet'; readonly name: string }
+  /** Why the new set could not be made. */
+  readonly createError?: string
   readonly collisionCount?: number
 }
 
@@ -36,7 +39,7 @@ export function deploymentStatus(deployment: Deployment, input: StatusInput): De
 }
 
 function conditionsOf(deployment: Deployment, status: DeploymentStatus, input: StatusInput): readonly DeploymentCondition[] {
-  const now = rfc3339(input.nowMs)
+  const now = timestamp(input.nowMs)
   const enough = (status.availableReplicas ?? 0) >= replicasOf(deployment) - fenceposts(deployment).maxUnavailable
   let list: readonly DeploymentCondition[] = deployment.status?.conditions ?? []
   list = put(
@@ -51,7 +54,7 @@ function conditionsOf(deployment: Deployment, status: DeploymentStatus, input: S
         },
     now,
   )
-  const failure = input.sets
+  const failure = [...(input.newSet ? [input.newSet] : []), ...input.sets]
     .map((set) => findCondition(set.status?.conditions, 'ReplicaFailure'))
     .find((condition) => condition !== undefined)
   list = failure
@@ -68,17 +71,19 @@ function progress(
     input,
   }: { readonly list: readonly DeploymentCondition[]; readonly status: DeploymentStatus; readonly input: StatusInput },
 ): readonly DeploymentCondition[] {
-  const now = rfc3339(input.nowMs)
+  const now = timestamp(input.nowMs)
   const before = findCondition(list, 'Progressing')
   const name = input.newSet?.metadata.name
   const subject = name ? `ReplicaSet "${name}"` : `Deployment "${deployment.metadata.name}"`
   if (deployment.spec?.paused) {
-    return before?.reason === 'DeploymentPaused'
+    return before?.reason === 'DeploymentPaused' || before?.reason === 'ProgressDeadlineExceeded'
       ? list
       : put(list, { type: 'Progressing', status: 'Unknown', reason: 'DeploymentPaused', message: 'Deployment is paused' }, now)
   }
   if (before?.reason === 'DeploymentPaused')
     list = put(list, { type: 'Progressing', status: 'Unknown', reason: 'DeploymentResumed', message: 'Deployment is resumed' }, now)
+  if (input.createError !== undefined)
+    return put(list, { type: 'Progressing', status: 'False', reason: 'ReplicaSetCreateError', message: input.createError }, now)
   if (input.rolled) {
     const message =
       input.rolled.reason === 'NewReplicaSetCreated'
@@ -86,6 +91,8 @@ function progress(
         : `Found new replica set "${input.rolled.name}"`
     return put(list, { type: 'Progressing', status: 'True', reason: input.rolled.reason, message }, now)
   }
+  // a rollout that has ended stays ended: a pod that is replaced later is no progress of it
+  if (before?.reason === 'NewReplicaSetAvailable' && status.replicas === status.updatedReplicas) return list
   if (isComplete(deployment, status)) {
     return put(
       list,
@@ -167,5 +174,3 @@ function put(list: readonly DeploymentCondition[], condition: DeploymentConditio
   const lastUpdateTime = same && !moved ? before.lastUpdateTime : now
   return setCondition(list, { ...condition, lastUpdateTime }, now)
 }
-
-const rfc3339 = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')

@@ -1,6 +1,6 @@
 import type { Deployment, ReplicaSet } from '../../../api/generated/types.ts'
 import { scaledValue } from '../../../api/meta/int-or-string.ts'
-import { MAX_REPLICAS, replicasOf, revisionOf } from './revisions.ts'
+import { compareAge, DESIRED_REPLICAS, MAX_REPLICAS, replicasOf } from './revisions.ts'
 
 /** New sizes of replica sets, by name; sets that keep theirs are left out. */
 export type Sizes = ReadonlyMap<string, number>
@@ -12,6 +12,7 @@ export function fenceposts(deployment: Deployment): { readonly maxSurge: number;
   const rolling = deployment.spec?.strategy?.rollingUpdate
   const maxSurge = scaledValue(rolling?.maxSurge ?? '25%', replicas, 'up')
   const maxUnavailable = Math.min(scaledValue(rolling?.maxUnavailable ?? '25%', replicas, 'down'), replicas)
+  if (replicas === 0) return { maxSurge, maxUnavailable: 0 }
   return maxSurge === 0 && maxUnavailable === 0 ? { maxSurge, maxUnavailable: 1 } : { maxSurge, maxUnavailable }
 }
 
@@ -82,7 +83,7 @@ export function planScale(deployment: Deployment, newSet: ReplicaSet | undefined
   const want = replicasOf(deployment)
   const single = active.length === 1 ? active[0] : active.length === 0 ? (newSet ?? latest(oldSets)) : undefined
   if (single) return replicasOf(single) === want ? new Map() : new Map([[single.metadata.name, want]])
-  if (newSet && replicasOf(newSet) === want && available(newSet) === want)
+  if (newSet && replicasOf(newSet) === want && available(newSet) === want && desiredOf(newSet) === want)
     return new Map(oldSets.filter((set) => replicasOf(set) > 0).map((set) => [set.metadata.name, 0]))
   if (deployment.spec?.strategy?.type === 'Recreate') return new Map()
   return proportional(deployment, active)
@@ -94,9 +95,7 @@ function proportional(deployment: Deployment, active: readonly ReplicaSet[]): Si
   const difference = allowed - total
   if (difference === 0) return new Map()
   // growing favours the newer of equally large sets, shrinking the older
-  const order = [...active].sort(
-    (a, b) => replicasOf(b) - replicasOf(a) || (difference > 0 ? revisionOf(b) - revisionOf(a) : revisionOf(a) - revisionOf(b)),
-  )
+  const order = [...active].sort((a, b) => replicasOf(b) - replicasOf(a) || (difference > 0 ? compareAge(b, a) : compareAge(a, b)))
   const sizes = new Map<string, number>()
   let added = 0
   for (const set of order) {
@@ -114,6 +113,6 @@ function proportional(deployment: Deployment, active: readonly ReplicaSet[]): Si
 
 const available = (set: ReplicaSet): number => set.status?.availableReplicas ?? 0
 const sum = (sets: readonly ReplicaSet[], value: (set: ReplicaSet) => number): number => sets.reduce((total, set) => total + value(set), 0)
-const byAge = (sets: readonly ReplicaSet[]): ReplicaSet[] =>
-  [...sets].sort((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? ''))
-const latest = (sets: readonly ReplicaSet[]): ReplicaSet | undefined => [...sets].sort((a, b) => revisionOf(b) - revisionOf(a))[0]
+const desiredOf = (set: ReplicaSet): number => Number(set.metadata.annotations?.[DESIRED_REPLICAS] ?? Number.NaN)
+const byAge = (sets: readonly ReplicaSet[]): ReplicaSet[] => [...sets].sort(compareAge)
+const latest = (sets: readonly ReplicaSet[]): ReplicaSet | undefined => [...sets].sort((a, b) => compareAge(b, a))[0]

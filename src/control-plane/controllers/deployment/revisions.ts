@@ -34,13 +34,7 @@ function withoutHash(template: PodTemplateSpec | undefined): unknown {
 
 /** The set made from the deployment's present template; the oldest, should there be several. */
 export function findNewSet(deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet | undefined {
-  return sets
-    .filter((set) => sameTemplate(set.spec?.template, deployment.spec?.template))
-    .sort(
-      (a, b) =>
-        (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '') ||
-        a.metadata.name.localeCompare(b.metadata.name),
-    )[0]
+  return sets.filter((set) => sameTemplate(set.spec?.template, deployment.spec?.template)).sort(compareAge)[0]
 }
 
 /** The annotations a set should carry: the deployment's, its revision with those it replaced, and the sizes for proportional scaling. */
@@ -57,17 +51,28 @@ export function setAnnotations(deployment: Deployment, set: ReplicaSet | undefin
   }
 }
 
-/** Sets whose history is no longer kept: empty, old, beyond `revisionHistoryLimit`, oldest first. */
+/**
+ * Sets whose history is no longer kept: of those beyond `revisionHistoryLimit`, oldest revision first, the ones that are
+ * empty and have said so. Source: kubernetes/pkg/controller/deployment/sync.go cleanupDeployment.
+ */
 export function setsToForget(deployment: Deployment, oldSets: readonly ReplicaSet[]): ReplicaSet[] {
   const limit = deployment.spec?.revisionHistoryLimit ?? 10
-  const removable = oldSets
+  const alive = oldSets.filter((set) => !set.metadata.deletionTimestamp).sort((a, b) => revisionOf(a) - revisionOf(b))
+  return alive
+    .slice(0, Math.max(0, alive.length - limit))
     .filter(
       (set) =>
         replicasOf(set) === 0 &&
         (set.status?.replicas ?? 0) === 0 &&
-        (set.status?.observedGeneration ?? 0) >= (set.metadata.generation ?? 0) &&
-        !set.metadata.deletionTimestamp,
+        (set.status?.observedGeneration ?? 0) >= (set.metadata.generation ?? 0),
     )
-    .sort((a, b) => revisionOf(a) - revisionOf(b))
-  return removable.slice(0, Math.max(0, oldSets.length - limit))
 }
+
+/** Older first; by name where both were made in one second. */
+export function compareAge(a: ReplicaSet, b: ReplicaSet): number {
+  return (
+    compareText(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compareText(a.metadata.name, b.metadata.name)
+  )
+}
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

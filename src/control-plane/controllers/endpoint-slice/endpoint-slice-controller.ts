@@ -8,7 +8,10 @@ import { deepEqual } from '../../../api/meta/equality.ts'
 import { ownerReference } from '../../../api/meta/owner.ts'
 import type { Informer } from '../../../client/cache.ts'
 import { watchOf, type Manager, type Mapper, type Request } from '../../../controller/contract.ts'
-import { endpointsAnnotations, planEndpoints } from './plan-endpoints.ts'
+import { ControllerExpectations } from '../../../controller/expectations.ts'
+import { requestKey } from '../../../controller/mappers.ts'
+import { isNamespaceTerminating } from '../namespace-terminating.ts'
+import { ENDPOINTS_MANAGED_BY, ENDPOINTS_MANAGER, endpointsAnnotations, endpointsLabels, planEndpoints } from './plan-endpoints.ts'
 import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME, sliceLabels } from './plan-slices.ts'
 
 /** Keeps EndpointSlices, and the older Endpoints, of every service with a selector. */
@@ -23,6 +26,9 @@ export function addEndpointControllers(manager: Manager): void {
     const name = slice.metadata.labels?.[SERVICE_NAME]
     return name && slice.metadata.labels?.[MANAGED_BY] === MANAGER ? [{ namespace: slice.metadata.namespace ?? '', name }] : []
   }
+  // a slice that was made and is not in the cache yet must not be made again
+  const expectations = new ControllerExpectations(manager.clock)
+  sliceInformer.addHandler({ add: (slice) => bySlice(slice).forEach((owner) => expectations.creationObserved(requestKey(owner))) })
   const podsOf = (service: Service): readonly Pod[] =>
     podInformer.lister.list(service.metadata.namespace).filter((pod) => selects(service, pod))
 
@@ -32,8 +38,12 @@ export function addEndpointControllers(manager: Manager): void {
     watches: [watchOf(services), watchOf(pods, byPod, podMatters), watchOf(endpointSlices, bySlice)],
     reconciler: {
       async reconcile(request, signal) {
-        const service = serviceInformer.lister.get(`${request.namespace}/${request.name}`)
+        const key = requestKey(request)
+        const service = serviceInformer.lister.get(key)
+        if (!service) expectations.forget(key)
         if (!service?.spec?.selector || service.metadata.deletionTimestamp || service.spec.type === 'ExternalName') return
+        // the slice that is awaited brings us here again
+        if (!expectations.satisfied(key)) return
         const mine = sliceInformer.lister
           .list(request.namespace)
           .filter((slice) => bySlice(slice)[0]?.name === request.name && !slice.metadata.deletionTimestamp)
@@ -46,7 +56,11 @@ export function addEndpointControllers(manager: Manager): void {
             labels: sliceLabels(service),
             ownerReferences: [ownerReference(service, services, { controller: true, blockOwnerDeletion: true })],
           }
-          await api.create({ ...slice, metadata }, { namespace: request.namespace, signal })
+          expectations.expectCreations(key, 1)
+          await api.create({ ...slice, metadata }, { namespace: request.namespace, signal }).catch((error: unknown) => {
+            expectations.creationObserved(key)
+            if (!isNamespaceTerminating(error)) throw error
+          })
         }
         for (const slice of plan.remove) await api.delete(slice.metadata.name, { namespace: request.namespace, signal }).catch(ignoreGone)
       },
@@ -63,14 +77,14 @@ export function addEndpointControllers(manager: Manager): void {
         const current = endpointsInformer.lister.get(`${request.namespace}/${request.name}`)
         const api = manager.client.of(endpoints)
         if (!service) {
-          if (current && current.metadata.labels?.[MANAGED_BY] === ENDPOINT_CONTROLLER)
+          if (current && current.metadata.labels?.[ENDPOINTS_MANAGED_BY] === ENDPOINTS_MANAGER)
             await api.delete(request.name, { namespace: request.namespace, signal }).catch(ignoreGone)
           return
         }
         if (!service.spec?.selector || service.metadata.deletionTimestamp || service.spec.type === 'ExternalName') return
         const { subsets, truncated } = planEndpoints(service, podsOf(service))
         const annotations = endpointsAnnotations(current, truncated)
-        const labels = { ...service.metadata.labels, [MANAGED_BY]: ENDPOINT_CONTROLLER }
+        const labels = endpointsLabels(service)
         if (
           current &&
           deepEqual(current.subsets ?? [], subsets) &&
@@ -78,25 +92,18 @@ export function addEndpointControllers(manager: Manager): void {
           deepEqual(current.metadata.annotations, annotations)
         )
           return
-        const next: Endpoints = {
-          ...current,
-          metadata: {
-            ...current?.metadata,
-            name: request.name,
-            namespace: request.namespace,
-            labels,
-            ...(annotations ? { annotations } : {}),
-          },
-          subsets,
-        }
+        const { name, namespace } = request
+        const next: Endpoints = { ...current, metadata: { ...current?.metadata, name, namespace, labels, annotations }, subsets }
         if (current) await api.update(next, { signal })
-        else await api.create(next, { signal })
+        else
+          await api.create(next, { signal }).catch((error: unknown) => {
+            // made a moment ago and not in the cache yet: its event brings us here again
+            if (!isNamespaceTerminating(error) && !isStatus(error, 'AlreadyExists')) throw error
+          })
       },
     },
   })
 }
-
-const ENDPOINT_CONTROLLER = 'endpoint-controller'
 
 function servicesOfPod(serviceInformer: Informer<Service>): Mapper<Pod> {
   return (pod): Request[] =>

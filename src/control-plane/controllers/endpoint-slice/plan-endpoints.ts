@@ -1,4 +1,4 @@
-import type { EndpointSubset, Endpoints, Pod, Service } from '../../../api/generated/types.ts'
+import type { EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Pod, Service } from '../../../api/generated/types.ts'
 import { isPodReady, podPhaseIsTerminal } from '../../../api/pod-status.ts'
 import { targetPort } from './plan-slices.ts'
 
@@ -6,57 +6,67 @@ import { targetPort } from './plan-slices.ts'
 const MAX_ADDRESSES = 1000
 export const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity'
 
-/** The subsets of the old-style Endpoints object of a service. Pure; sorted, so that equal states compare equal. */
+/**
+ * The subsets of the old-style Endpoints object of a service. Pure; sorted, so that equal states compare equal. Beyond
+ * the capacity ready addresses come first.
+ */
 export function planEndpoints(service: Service, pods: readonly Pod[]): { readonly subsets: EndpointSubset[]; readonly truncated: boolean } {
-  const groups = new Map<string, EndpointSubset>()
-  let count = 0
-  let truncated = false
-  for (const pod of [...pods].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name))) {
-    const ip = pod.status?.podIP
-    if (!ip || podPhaseIsTerminal(pod.status?.phase) || (pod.metadata.deletionTimestamp && !service.spec?.publishNotReadyAddresses))
-      continue
-    if (count++ >= MAX_ADDRESSES) {
-      truncated = true
-      break
-    }
-    const ports = (service.spec?.ports ?? []).flatMap((port) => {
-      const number = targetPort(port.targetPort ?? port.port, port.protocol ?? 'TCP', pod)
-      return number === undefined
-        ? []
-        : [
-            {
-              ...(port.name ? { name: port.name } : {}),
-              port: number,
-              protocol: port.protocol ?? 'TCP',
-              ...(port.appProtocol ? { appProtocol: port.appProtocol } : {}),
-            },
-          ]
-    })
+  const isReady = (pod: Pod): boolean => isPodReady(pod) || service.spec?.publishNotReadyAddresses === true
+  const byName = (a: Pod, b: Pod): number => (a.metadata.name < b.metadata.name ? -1 : 1)
+  const shown = pods.filter((pod) => isShown(service, pod)).sort(byName)
+  const truncated = shown.length > MAX_ADDRESSES
+  const kept = truncated ? [...shown.filter(isReady), ...shown.filter((pod) => !isReady(pod))].slice(0, MAX_ADDRESSES).sort(byName) : shown
+  const subsets = new Map<string, EndpointSubset>()
+  for (const pod of kept) {
+    const ports = portsOf(service, pod)
+    // a pod without any of the ports takes part only where the service has none
+    if (ports.length === 0 && (service.spec?.ports ?? []).length > 0) continue
     const key = JSON.stringify(ports)
-    const subset = groups.get(key) ?? { ...(ports.length > 0 ? { ports } : {}) }
-    groups.set(key, subset)
-    const address = {
-      ip,
-      ...(pod.spec?.nodeName ? { nodeName: pod.spec.nodeName } : {}),
-      targetRef: { kind: 'Pod', namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid },
-    }
-    if (isPodReady(pod) || service.spec?.publishNotReadyAddresses) subset.addresses = [...(subset.addresses ?? []), address]
-    else subset.notReadyAddresses = [...(subset.notReadyAddresses ?? []), address]
+    const subset = subsets.get(key) ?? (ports.length > 0 ? { ports } : {})
+    subsets.set(key, subset)
+    const list = isReady(pod) ? (subset.addresses ??= []) : (subset.notReadyAddresses ??= [])
+    list.push(addressOf(service, pod))
   }
-  return { subsets: [...groups.values()].map(sorted), truncated }
+  return { subsets: [...subsets.values()], truncated }
 }
 
-/** By address text, as upstream has it. Source: kubernetes/pkg/api/v1/endpoints (RepackSubsets). */
-function sorted(subset: EndpointSubset): EndpointSubset {
-  const byIp = (a: { readonly ip: string }, b: { readonly ip: string }): number => (a.ip < b.ip ? -1 : 1)
+function isShown(service: Service, pod: Pod): boolean {
+  if (!pod.status?.podIP || podPhaseIsTerminal(pod.status.phase)) return false
+  return !pod.metadata.deletionTimestamp || service.spec?.publishNotReadyAddresses === true
+}
+
+function portsOf(service: Service, pod: Pod): EndpointPort[] {
+  return (service.spec?.ports ?? []).flatMap((port) => {
+    const protocol = port.protocol ?? 'TCP'
+    const number = targetPort(port.targetPort ?? port.port, protocol, pod)
+    if (number === undefined) return []
+    return [
+      { ...(port.name ? { name: port.name } : {}), port: number, protocol, ...(port.appProtocol ? { appProtocol: port.appProtocol } : {}) },
+    ]
+  })
+}
+
+function addressOf(service: Service, pod: Pod): EndpointAddress {
+  const hostname = pod.spec?.hostname && pod.spec.subdomain === service.metadata.name ? { hostname: pod.spec.hostname } : {}
   return {
-    ...subset,
-    ...(subset.addresses ? { addresses: [...subset.addresses].sort(byIp) } : {}),
-    ...(subset.notReadyAddresses ? { notReadyAddresses: [...subset.notReadyAddresses].sort(byIp) } : {}),
+    ip: pod.status?.podIP ?? '',
+    ...hostname,
+    ...(pod.spec?.nodeName ? { nodeName: pod.spec.nodeName } : {}),
+    targetRef: { kind: 'Pod', namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid },
   }
 }
 
-/** Whether an Endpoints object already says this. */
+/** Labels of a service's Endpoints: the service's own, and those that say whose they are. */
+export function endpointsLabels(service: Service): Record<string, string> {
+  const headless = service.spec?.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {}
+  return { ...service.metadata.labels, ...headless, [ENDPOINTS_MANAGED_BY]: ENDPOINTS_MANAGER }
+}
+
+/** Source: kubernetes/pkg/controller/endpoint. */
+export const ENDPOINTS_MANAGED_BY = 'endpoints.kubernetes.io/managed-by'
+export const ENDPOINTS_MANAGER = 'endpoint-controller'
+
+/** The annotations an Endpoints object should have, or undefined for none. */
 export function endpointsAnnotations(current: Endpoints | undefined, truncated: boolean): Record<string, string> | undefined {
   const { [OVER_CAPACITY]: _old, ...rest } = current?.metadata.annotations ?? {}
   const next = truncated ? { ...rest, [OVER_CAPACITY]: 'truncated' } : rest

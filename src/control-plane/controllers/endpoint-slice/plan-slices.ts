@@ -25,44 +25,69 @@ interface Group {
  * endpoints stay in the slice they are in, new ones fill free places. Pure.
  */
 export function planSlices(service: Service, pods: readonly Pod[], slices: readonly EndpointSlice[]): SlicePlan {
-  const groups = groupsOf(service, pods)
   const create: Omit<EndpointSlice, 'metadata'>[] = []
   const update: EndpointSlice[] = []
-  const remove: EndpointSlice[] = []
-  const used = new Set<EndpointSlice>()
-  for (const group of groups) {
+  const spare = new Set(slices)
+  for (const group of groupsOf(service, pods)) {
     const mine = slices.filter((slice) => slice.addressType === group.addressType && deepEqual(slice.ports ?? [], group.ports))
-    for (const slice of mine) used.add(slice)
-    const kept = mine.map((slice) => ({
-      slice,
-      endpoints: (slice.endpoints ?? [])
-        .filter((endpoint) => group.endpoints.has(keyOf(endpoint)))
-        .map((endpoint) => group.endpoints.get(keyOf(endpoint)) as Endpoint),
-    }))
-    const placed = new Set(kept.flatMap(({ endpoints }) => endpoints.map(keyOf)))
-    const fresh = [...group.endpoints].filter(([key]) => !placed.has(key)).map(([, endpoint]) => endpoint)
-    for (const { slice, endpoints } of kept) {
-      while (endpoints.length < MAX_ENDPOINTS && fresh.length > 0) endpoints.push(fresh.shift() as Endpoint)
-      if (endpoints.length === 0 && kept.length > 1) remove.push(slice)
-      else if (!deepEqual(endpoints, slice.endpoints ?? []) || !labelsMatch(service, slice))
-        update.push({ ...slice, metadata: { ...slice.metadata, labels: sliceLabels(service) }, endpoints, ports: [...group.ports] })
+    const filled = fill(group, mine)
+    for (const [slice, endpoints] of filled.kept) {
+      // an empty one stays only if it is all there is
+      if (endpoints.length === 0 && filled.kept.size + filled.fresh.length > 1) continue
+      spare.delete(slice)
+      if (!deepEqual(endpoints, slice.endpoints ?? []) || !deepEqual(sliceLabels(service), slice.metadata.labels ?? {}))
+        update.push(withContent(service, slice, { ports: [...group.ports], endpoints }))
     }
-    while (fresh.length > 0 || (mine.length === 0 && create.length === 0)) {
-      create.push({ addressType: group.addressType, ports: [...group.ports], endpoints: fresh.splice(0, MAX_ENDPOINTS) })
-      if (fresh.length === 0) break
-    }
+    for (const endpoints of filled.fresh) create.push({ addressType: group.addressType, ports: [...group.ports], endpoints })
   }
-  for (const slice of slices) if (!used.has(slice)) remove.push(slice)
-  return { create, update, remove }
+  // a slice that is left over becomes one that is missing: one write instead of two
+  for (const slice of spare) {
+    const index = create.findIndex((content) => content.addressType === slice.addressType)
+    if (index < 0) continue
+    const [content] = create.splice(index, 1)
+    spare.delete(slice)
+    update.push(withContent(service, slice, content ?? {}))
+  }
+  return { create, update, remove: [...spare] }
 }
+
+/** Endpoints of a group into its slices: each stays where it is, new ones fill free places, the rest makes new slices. */
+function fill(
+  group: Group,
+  mine: readonly EndpointSlice[],
+): { readonly kept: Map<EndpointSlice, Endpoint[]>; readonly fresh: Endpoint[][] } {
+  const unplaced = new Map(group.endpoints)
+  const kept = new Map<EndpointSlice, Endpoint[]>()
+  for (const slice of mine) {
+    const endpoints: Endpoint[] = []
+    for (const key of (slice.endpoints ?? []).map(keyOf)) {
+      const endpoint = unplaced.get(key)
+      // also leaves out what stands in two slices
+      if (endpoint && unplaced.delete(key)) endpoints.push(endpoint)
+    }
+    kept.set(slice, endpoints)
+  }
+  const waiting = [...unplaced.values()]
+  // fullest first, so that slices become full or empty
+  for (const endpoints of [...kept.values()].sort((a, b) => b.length - a.length))
+    endpoints.push(...waiting.splice(0, MAX_ENDPOINTS - endpoints.length))
+  const fresh: Endpoint[][] = []
+  while (waiting.length > 0 || (mine.length === 0 && fresh.length === 0)) fresh.push(waiting.splice(0, MAX_ENDPOINTS))
+  return { kept, fresh }
+}
+
+const withContent = (service: Service, slice: EndpointSlice, content: Pick<EndpointSlice, 'ports' | 'endpoints'>): EndpointSlice => ({
+  ...slice,
+  metadata: { ...slice.metadata, labels: sliceLabels(service) },
+  endpoints: content.endpoints,
+  ports: content.ports,
+})
 
 /** Labels of a service's slices: the service's own, and those that say whose they are. */
 export function sliceLabels(service: Service): Record<string, string> {
   const headless = service.spec?.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {}
   return { ...service.metadata.labels, ...headless, [SERVICE_NAME]: service.metadata.name, [MANAGED_BY]: MANAGER }
 }
-
-const labelsMatch = (service: Service, slice: EndpointSlice): boolean => deepEqual(sliceLabels(service), slice.metadata.labels ?? {})
 
 /** One group per address family and set of port numbers: named target ports may differ between pods. */
 function groupsOf(service: Service, pods: readonly Pod[]): Group[] {
@@ -114,7 +139,7 @@ export function targetPort(target: number | string, protocol: string, pod: Pod):
 
 function endpointOf(service: Service, pod: Pod, ip: string): Endpoint {
   const terminating = pod.metadata.deletionTimestamp !== undefined
-  const serving = isPodReady(pod) || service.spec?.publishNotReadyAddresses === true
+  const serving = isPodReady(pod)
   const hostname = pod.spec?.hostname && pod.spec.subdomain === service.metadata.name ? { hostname: pod.spec.hostname } : {}
   return {
     addresses: [ip],

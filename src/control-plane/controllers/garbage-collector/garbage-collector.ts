@@ -2,9 +2,9 @@ import { isStatus, messageOf } from '../../../base/errors.ts'
 import type { OwnerReference } from '../../../api/generated/types.ts'
 import type { KindDefinition } from '../../../api/kind.ts'
 import { apiVersionOf, type KubeObject } from '../../../api/meta/object.ts'
-import type { Manager } from '../../../controller/contract.ts'
+import type { EventRecorder, Manager } from '../../../controller/contract.ts'
 import { WorkQueue } from '../../../controller/work-queue.ts'
-import { FOREGROUND, ORPHAN, OwnerGraph, type GraphEffects, type GraphNode } from './owner-graph.ts'
+import { FOREGROUND, ORPHAN, OwnerGraph, refersTo, type GraphEffects, type GraphNode } from './owner-graph.ts'
 import { blockingDependents, planDeletion, type OwnerState } from './plan-deletion.ts'
 
 const WORKERS = 8
@@ -24,9 +24,11 @@ class GarbageCollector {
   readonly #kinds: readonly KindDefinition[]
   readonly #graph = new OwnerGraph()
   readonly #queue: WorkQueue
+  readonly #recorder: EventRecorder
 
   constructor(manager: Manager, kinds: readonly KindDefinition[]) {
     this.#manager = manager
+    this.#recorder = manager.recorder('garbage-collector-controller')
     // a kind that shares another's storage would be seen twice
     this.#kinds = kinds.filter((kind) => !kind.storedAs && kind.ttlSeconds === undefined)
     this.#queue = new WorkQueue({ name: 'garbage_collector', clock: manager.clock, metrics: manager.metrics })
@@ -75,7 +77,8 @@ class GarbageCollector {
 
   async #attempt(node: GraphNode, signal: AbortSignal): Promise<void> {
     if (node.foreground) return await this.#finishForeground(node, signal)
-    if (node.deleting) return
+    // most of what is queued was seen before its owner was
+    if (node.deleting || this.#graph.isHeld(node)) return
     const live = await this.#read(node.kind, node.namespace, node.name, signal)
     if (!live || live.metadata.uid !== node.uid) return
     const owners = live.metadata.ownerReferences ?? []
@@ -89,39 +92,54 @@ class GarbageCollector {
       case 'keep':
         return
       case 'dropOwners':
-        return await this.#setOwners(
+        await this.#setOwners(
           node,
           live,
           owners.filter((owner) => !plan.uids.includes(owner.uid)),
           signal,
         )
-      case 'delete':
-        if (plan.unblock)
-          await this.#setOwners(
-            node,
-            live,
-            owners.map((owner) => ({ ...owner, blockOwnerDeletion: false })),
-            signal,
-          )
+        return
+      case 'delete': {
+        const unblocked = owners.map((owner) => ({ ...owner, blockOwnerDeletion: false }))
+        const current = plan.unblock ? await this.#setOwners(node, live, unblocked, signal) : live
+        // the revision that was judged: somebody may have adopted it meanwhile. A conflict is retried with a fresh look
+        const preconditions = { uid: node.uid, resourceVersion: current?.metadata.resourceVersion ?? '' }
         await this.#api(node.kind)
-          .delete(node.name, {
-            namespace: node.namespace || undefined,
-            propagationPolicy: plan.policy,
-            preconditions: { uid: node.uid },
-            signal,
-          })
-          .catch(ignoreGone)
+          .delete(node.name, { namespace: node.namespace || undefined, propagationPolicy: plan.policy, preconditions, signal })
+          .catch(ignoreNotFound)
+      }
     }
   }
 
   async #ownerState(node: GraphNode, owner: OwnerReference, signal: AbortSignal): Promise<OwnerState> {
     const known = this.#graph.get(owner.uid)
-    if (known) return known.foreground ? 'waiting' : 'solid'
+    if (known && refersTo(node, owner, known)) return known.foreground ? 'waiting' : 'solid'
     const kind = this.#kinds.find((candidate) => candidate.kind === owner.kind && apiVersionOf(candidate) === owner.apiVersion)
     // an unknown kind may be served by somebody else: never delete on a guess
     if (!kind) return 'solid'
+    // a cluster-scoped object cannot be owned by a namespaced one; the reference is wrong, the object is not garbage
+    if (kind.namespaced && node.namespace === '') return this.#warnOfOwner(node, owner, 'cluster-scoped')
     const live = await this.#read(kind, kind.namespaced ? node.namespace : '', owner.name, signal)
-    return live?.metadata.uid === owner.uid ? 'solid' : 'absent'
+    if (live?.metadata.uid !== owner.uid) {
+      if (known && known.namespace !== node.namespace) this.#warnOfOwner(node, owner, node.namespace)
+      return 'absent'
+    }
+    return live.metadata.deletionTimestamp && live.metadata.finalizers?.includes(FOREGROUND) ? 'waiting' : 'solid'
+  }
+
+  #warnOfOwner(node: GraphNode, owner: OwnerReference, where: string): OwnerState {
+    const place = where === 'cluster-scoped' ? 'cluster-scoped object' : `namespace "${where}"`
+    this.#recorder.event(
+      {
+        apiVersion: apiVersionOf(node.kind),
+        kind: node.kind.kind,
+        metadata: { name: node.name, uid: node.uid, ...(node.namespace ? { namespace: node.namespace } : {}) },
+      },
+      'Warning',
+      'OwnerRefInvalidNamespace',
+      `ownerRef [${owner.apiVersion}/${owner.kind}, name: ${owner.name}, uid: ${owner.uid}] does not exist in ${place}`,
+    )
+    return 'solid'
   }
 
   /** All dependents first: blocking ones are deleted (each looked at by itself), then the finalizer goes. */
@@ -154,24 +172,29 @@ class GarbageCollector {
     const patch = { metadata: { uid: node.uid, resourceVersion, finalizers: finalizers.filter((name) => name !== finalizer) } }
     await this.#api(node.kind)
       .patch(node.name, patch, { type: 'merge', namespace: node.namespace || undefined, signal })
-      .catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error)))
+      .catch(ignoreNotFound)
   }
 
-  async #setOwners(node: GraphNode, live: KubeObject, ownerReferences: readonly OwnerReference[], signal: AbortSignal): Promise<void> {
+  async #setOwners(
+    node: GraphNode,
+    live: KubeObject,
+    ownerReferences: readonly OwnerReference[],
+    signal: AbortSignal,
+  ): Promise<KubeObject | undefined> {
     const { uid, resourceVersion } = live.metadata
-    await this.#api(node.kind)
+    return await this.#api(node.kind)
       .patch(
         node.name,
         { metadata: { uid, resourceVersion, ownerReferences } },
         { type: 'merge', namespace: node.namespace || undefined, signal },
       )
-      .catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error)))
+      .catch(ignoreNotFound)
   }
 
   async #read(kind: KindDefinition, namespace: string, name: string, signal: AbortSignal): Promise<KubeObject | undefined> {
     return await this.#api(kind)
       .get(name, { namespace: namespace || undefined, signal })
-      .catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error)))
+      .catch(ignoreNotFound)
   }
 
   #api(kind: KindDefinition): ReturnType<Manager['client']['of']> {
@@ -179,8 +202,7 @@ class GarbageCollector {
   }
 }
 
-/** Gone already, or replaced by another object of its name. */
-function ignoreGone(error: unknown): undefined {
-  if (isStatus(error, 'NotFound', 'Conflict')) return undefined
+function ignoreNotFound(error: unknown): undefined {
+  if (isStatus(error, 'NotFound')) return undefined
   throw error
 }

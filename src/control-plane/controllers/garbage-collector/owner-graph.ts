@@ -41,6 +41,14 @@ export class OwnerGraph {
     return this.#nodes.get(uid)
   }
 
+  /** Whether every owner is known, is what the reference says, and stays: then there is nothing to look at. */
+  isHeld(node: GraphNode): boolean {
+    return node.owners.every((reference) => {
+      const owner = this.#nodes.get(reference.uid)
+      return owner !== undefined && !owner.foreground && refersTo(node, reference, owner)
+    })
+  }
+
   /** Objects that name `uid` as an owner. */
   dependentsOf(uid: string): GraphNode[] {
     return [...(this.#dependents.get(uid) ?? [])].map((dependent) => this.#nodes.get(dependent)).filter((node) => node !== undefined)
@@ -67,8 +75,8 @@ export class OwnerGraph {
     this.#relink(uid, before?.owners ?? [], node.owners)
 
     const toDelete = new Set<string>()
-    // an owner that was never seen may be gone for good: worth a look
-    if (node.owners.some((owner) => !this.#nodes.has(owner.uid) || this.#nodes.get(owner.uid)?.foreground)) toDelete.add(uid)
+    // an owner that was never seen, or is not where the reference says, may be gone for good: worth a look
+    if (!this.isHeld(node)) toDelete.add(uid)
     if (node.foreground) {
       toDelete.add(uid)
       if (!before?.foreground) for (const dependent of this.#dependents.get(uid) ?? []) toDelete.add(dependent)
@@ -105,4 +113,18 @@ export class OwnerGraph {
       else this.#dependents.set(owner.uid, new Set([uid]))
     }
   }
+}
+
+/**
+ * Whether a reference leads to `owner` and not only to its uid: the same kind and name, in the dependent's own namespace
+ * or in none. A namespaced owner elsewhere is no owner. Source: kubernetes.io/docs "Owners and Dependents".
+ */
+export function refersTo(dependent: Pick<GraphNode, 'namespace'>, reference: OwnerReference, owner: GraphNode): boolean {
+  const group = reference.apiVersion.includes('/') ? reference.apiVersion.slice(0, reference.apiVersion.indexOf('/')) : ''
+  return (
+    reference.kind === owner.kind.kind &&
+    group === owner.kind.group &&
+    reference.name === owner.name &&
+    (owner.namespace === '' || owner.namespace === dependent.namespace)
+  )
 }

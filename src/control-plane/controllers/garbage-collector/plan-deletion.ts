@@ -40,5 +40,8 @@ export function planDeletion(
 
 /** Dependents that keep a foreground deletion from ending. */
 export function blockingDependents(owner: GraphNode, dependents: readonly GraphNode[]): GraphNode[] {
-  return dependents.filter((dependent) => dependent.owners.some((reference) => reference.uid === owner.uid && reference.blockOwnerDeletion))
+  return dependents.filter(
+    (dependent) =>
+      dependent.uid !== owner.uid && dependent.owners.some((reference) => reference.uid === owner.uid && reference.blockOwnerDeletion),
+  )
 }

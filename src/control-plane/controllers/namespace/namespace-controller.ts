@@ -1,3 +1,4 @@
+import { timestamp } from '../../../base/timestamp.ts'
 import { isStatus } from '../../../base/errors.ts'
 import type { Namespace, NamespaceCondition } from '../../../api/generated/types.ts'
 import { setCondition } from '../../../api/conditions.ts'
@@ -7,15 +8,17 @@ import type { KindDefinition } from '../../../api/kind.ts'
 import { deepEqual } from '../../../api/meta/equality.ts'
 import type { KubeObject } from '../../../api/meta/object.ts'
 import { watchOf, type Manager, type Reconciler, type Request, type Result } from '../../../controller/contract.ts'
+import { deletionConditions, lookAgainInMs } from './deletion-conditions.ts'
 
-/** Content that is still there is looked at again after this time. */
-const REQUEUE_MS = 500
 const FINALIZER = 'kubernetes'
 
 /** Empties namespaces that are being deleted, says what still holds them, and lets them go. Source: kubernetes/pkg/controller/namespace/deletion. */
 export function addNamespaceController(manager: Manager, kinds: readonly KindDefinition[]): void {
   const informer = manager.informers.informer(namespaces)
-  const contents = kinds.filter((kind) => kind.namespaced && !kind.storedAs)
+  // pods go first and by themselves: what they still need (their account, their config) must outlive them
+  const isPods = (kind: KindDefinition): boolean => kind.plural === pods.plural && kind.group === pods.group
+  const namespaced = kinds.filter((kind) => kind.namespaced && !kind.storedAs)
+  const contents = [...namespaced.filter(isPods), ...namespaced.filter((kind) => !isPods(kind))]
   manager.addController({
     name: 'namespace',
     concurrency: 5,
@@ -42,17 +45,17 @@ class NamespaceReconciler implements Reconciler {
     const failures: string[] = []
     for (const kind of this.#kinds) {
       try {
-        // pods go first and by themselves: what they still need (their account, their config) must outlive them
         const objects = await this.#empty(kind, name, signal)
         if (objects.length > 0) left.push({ kind, objects })
-        if (kind.plural === pods.plural && kind.group === '' && objects.length > 0) break
+        if (kind === this.#kinds[0] && objects.length > 0) break
       } catch (error) {
         if (signal.aborted) throw error
         failures.push(`${kind.plural}: ${error instanceof Error ? error.message : String(error)}`)
       }
     }
     await this.#report(namespace, left, failures, signal)
-    if (left.length > 0 || failures.length > 0) return { requeueAfterMs: REQUEUE_MS }
+    if (left.length > 0 || failures.length > 0)
+      return { requeueAfterMs: lookAgainInMs(namespace.metadata.deletionTimestamp, this.#manager.clock.now()) }
     await this.#finalize(namespace, signal)
     return {}
   }
@@ -81,7 +84,7 @@ class NamespaceReconciler implements Reconciler {
     failures: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
-    const now = new Date(this.#manager.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z')
+    const now = timestamp(this.#manager.clock.now())
     const before = namespace.status?.conditions
     let conditions: readonly NamespaceCondition[] = before ?? []
     for (const condition of deletionConditions(left, failures)) conditions = setCondition(conditions, condition, now)
@@ -95,69 +98,6 @@ class NamespaceReconciler implements Reconciler {
       )
       .catch(ignoreGone)
   }
-}
-
-/** What `kubectl describe namespace` shows of a deletion that takes its time. Pure. */
-export function deletionConditions(
-  left: readonly { readonly kind: KindDefinition; readonly objects: readonly KubeObject[] }[],
-  failures: readonly string[],
-): NamespaceCondition[] {
-  const remaining = left.map(({ kind, objects }) =>
-    `${kind.plural}.${kind.group} has ${objects.length} resource instances`.replace('. ', ' '),
-  )
-  const finalizers = new Map<string, number>()
-  for (const { objects } of left)
-    for (const object of objects)
-      for (const finalizer of object.metadata.finalizers ?? []) finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1)
-  const waiting = [...finalizers].map(([finalizer, count]) => `${finalizer} in ${count} resource instances`)
-  return [
-    {
-      type: 'NamespaceDeletionDiscoveryFailure',
-      status: 'False',
-      reason: 'ResourcesDiscovered',
-      message: 'All resources successfully discovered',
-    },
-    {
-      type: 'NamespaceDeletionGroupVersionParsingFailure',
-      status: 'False',
-      reason: 'ParsedGroupVersions',
-      message: 'All legacy kube types successfully parsed',
-    },
-    failures.length > 0
-      ? {
-          type: 'NamespaceDeletionContentFailure',
-          status: 'True',
-          reason: 'ContentDeletionFailed',
-          message: `Failed to delete all resource types, ${failures.length} remaining: ${failures.join(', ')}`,
-        }
-      : {
-          type: 'NamespaceDeletionContentFailure',
-          status: 'False',
-          reason: 'ContentDeleted',
-          message: 'All content successfully deleted, may be waiting on finalization',
-        },
-    remaining.length > 0
-      ? {
-          type: 'NamespaceContentRemaining',
-          status: 'True',
-          reason: 'SomeResourcesRemain',
-          message: `Some resources are remaining: ${remaining.join(', ')}`,
-        }
-      : { type: 'NamespaceContentRemaining', status: 'False', reason: 'ContentRemoved', message: 'All content successfully removed' },
-    waiting.length > 0
-      ? {
-          type: 'NamespaceFinalizersRemaining',
-          status: 'True',
-          reason: 'SomeFinalizersRemain',
-          message: `Some content in the namespace has finalizers remaining: ${waiting.join(', ')}`,
-        }
-      : {
-          type: 'NamespaceFinalizersRemaining',
-          status: 'False',
-          reason: 'ContentHasNoFinalizers',
-          message: 'All content-preserving finalizers finished',
-        },
-  ]
 }
 
 function ignoreGone(error: unknown): undefined {

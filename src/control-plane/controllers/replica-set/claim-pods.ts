@@ -22,21 +22,32 @@ export async function claimPods(
   for (const pod of candidates.owned) {
     if (!isControlledBy(pod, set)) continue
     if (matches(pod.metadata.labels ?? {})) claimed.push(pod)
-    else await release(pod, set, client, signal)
+    // a set on its way out lets go of nothing: the garbage collector decides about its pods
+    else if (!set.metadata.deletionTimestamp) await release(pod, set, client, signal)
   }
   if (set.metadata.deletionTimestamp) return claimed
+  let mayAdopt: boolean | undefined
   for (const pod of candidates.orphans) {
     if (pod.metadata.deletionTimestamp || podPhaseIsTerminal(pod.status?.phase) || !matches(pod.metadata.labels ?? {})) continue
-    const adopted = await adopt(pod, set, client, signal)
+    mayAdopt ??= await isStillThere(set, client, signal)
+    const adopted = mayAdopt ? await adopt(pod, set, client, signal) : undefined
     if (adopted) claimed.push(adopted)
   }
   return claimed
 }
 
+/** The cache may be behind: a set that is being deleted must not adopt. */
+async function isStillThere(set: ReplicaSet, client: Client, signal: AbortSignal): Promise<boolean> {
+  try {
+    const fresh = await client.of(replicaSets).get(set.metadata.name, { namespace: set.metadata.namespace, signal })
+    return fresh.metadata.uid === set.metadata.uid && fresh.metadata.deletionTimestamp === undefined
+  } catch (error) {
+    if (isStatus(error, 'NotFound')) return false
+    throw error
+  }
+}
+
 async function adopt(pod: Pod, set: ReplicaSet, client: Client, signal: AbortSignal): Promise<Pod | undefined> {
-  // the cache may be behind: a set that is being deleted must not adopt
-  const fresh = await client.of(replicaSets).get(set.metadata.name, { namespace: set.metadata.namespace, signal })
-  if (fresh.metadata.uid !== set.metadata.uid || fresh.metadata.deletionTimestamp) return undefined
   const reference = ownerReference(set, replicaSets, { controller: true, blockOwnerDeletion: true })
   return await patchOwners(pod, [...(pod.metadata.ownerReferences ?? []), reference], client, signal)
 }

@@ -11,6 +11,7 @@ import type { Informer } from '../../../client/cache.ts'
 import { watchOf, type EventRecorder, type Manager, type Reconciler, type Request, type Result } from '../../../controller/contract.ts'
 import { ControllerExpectations } from '../../../controller/expectations.ts'
 import { ownedBy } from '../../../controller/mappers.ts'
+import { isNamespaceTerminating } from '../namespace-terminating.ts'
 import { claimPods } from './claim-pods.ts'
 import { planReplicas } from './plan-replicas.ts'
 import { nextAvailableInMs, replicaSetStatus } from './replica-set-status.ts'
@@ -95,7 +96,7 @@ class ReplicaSetReconciler implements Reconciler {
       return undefined
     } catch (error) {
       // a namespace that is going away takes its sets along: no failure to report
-      if (isStatus(error, 'Forbidden') && error.details?.causes?.some((cause) => cause.reason === 'NamespaceTerminating')) return undefined
+      if (isNamespaceTerminating(error)) return undefined
       this.#manager.log.info('replica set could not be scaled', { set: key, error: messageOf(error) })
       return { reason: plan.create > 0 ? 'FailedCreate' : 'FailedDelete', message: messageOf(error) }
     }
@@ -138,7 +139,8 @@ class ReplicaSetReconciler implements Reconciler {
       const pod = await this.#manager.client.of(pods).create(draft, { namespace: set.metadata.namespace, signal })
       this.#recorder.event(withKind(set), 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`)
     } catch (error) {
-      this.#recorder.event(withKind(set), 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`)
+      if (!isNamespaceTerminating(error))
+        this.#recorder.event(withKind(set), 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`)
       throw error
     }
   }

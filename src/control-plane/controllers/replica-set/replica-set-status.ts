@@ -1,3 +1,4 @@
+import { timestamp } from '../../../base/timestamp.ts'
 import type { Pod, ReplicaSet, ReplicaSetStatus } from '../../../api/generated/types.ts'
 import { removeCondition, setCondition } from '../../../api/conditions.ts'
 import { isPodAvailable, isPodReady } from '../../../api/pod-status.ts'
@@ -15,7 +16,7 @@ export function replicaSetStatus(
   const labels = Object.entries(set.spec?.template?.metadata?.labels ?? {})
   const minReady = set.spec?.minReadySeconds ?? 0
   const ready = pods.filter(isPodReady)
-  const now = new Date(context.nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+  const now = timestamp(context.nowMs)
   const conditions = context.failure
     ? setCondition(set.status?.conditions, { type: 'ReplicaFailure', status: 'True', ...context.failure }, now)
     : removeCondition(set.status?.conditions, 'ReplicaFailure')

@@ -9,16 +9,19 @@ export const nodeResourcesFit: FilterPlugin = {
   requeueOn: ['NodeAdded', 'NodeChanged', 'PodDeleted', 'PodChanged'],
   filter(pod, node) {
     const { requests } = pod
-    if (node.pods.size + 1 > node.allowedPods) return 'Too many pods'
-    if (requests.cpuMillis > 0 && requests.cpuMillis > node.allocatable.cpuMillis - node.requested.cpuMillis) return 'Insufficient cpu'
-    if (requests.memoryBytes > 0 && requests.memoryBytes > node.allocatable.memoryBytes - node.requested.memoryBytes)
-      return 'Insufficient memory'
-    if (requests.ephemeralBytes > 0 && requests.ephemeralBytes > node.allocatable.ephemeralBytes - node.requested.ephemeralBytes)
-      return 'Insufficient ephemeral-storage'
-    for (const [name, amount] of requests.extended ?? []) {
-      if (amount > (node.allocatable.extended?.get(name) ?? 0) - (node.requested.extended?.get(name) ?? 0)) return `Insufficient ${name}`
+    const { allocatable, requested } = node
+    const short: string[] = []
+    if (node.pods.size + 1 > node.allowedPods) short.push('Too many pods')
+    const check = (name: string, amount: number, left: number): void => {
+      if (amount > 0 && amount > left) short.push(`Insufficient ${name}`)
     }
-    return undefined
+    check('cpu', requests.cpuMillis, allocatable.cpuMillis - requested.cpuMillis)
+    check('memory', requests.memoryBytes, allocatable.memoryBytes - requested.memoryBytes)
+    check('ephemeral-storage', requests.ephemeralBytes, allocatable.ephemeralBytes - requested.ephemeralBytes)
+    if (requests.extended)
+      for (const [name, amount] of requests.extended)
+        check(name, amount, (allocatable.extended?.get(name) ?? 0) - (requested.extended?.get(name) ?? 0))
+    return short.length > 0 ? short : undefined
   },
 }
 

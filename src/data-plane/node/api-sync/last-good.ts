@@ -29,6 +29,8 @@ export class LastGoodList<T extends KubeObject> {
     this.#clock = options.clock
     this.#log = options.log
     const changed = (): void => this.#changed()
+    // an empty list makes no handler run
+    void informer.whenSynced().then(changed, () => {})
     informer.addHandler({
       add: changed,
       update: (next, previous) => (next.metadata.resourceVersion === previous.metadata.resourceVersion ? undefined : changed()),

@@ -18,30 +18,46 @@ export interface RegistrationOptions {
   readonly heartbeatMs?: number
   /** What the Lease promises. Default 40. */
   readonly leaseSeconds?: number
+  /** Called once, when the control plane knows the node. */
+  readonly onRegistered?: () => void
+}
+
+/** Another machine answers to this node's name. Two agents that share a name would undo each other's work. */
+export class NodeNameTakenError extends Error {
+  override readonly name = 'NodeNameTakenError'
+  readonly code = 'NodeNameTaken'
 }
 
 const NAMESPACE = 'kube-node-lease'
 /** Status is sent at least this often even when nothing changed, as kubelet does. */
 const STATUS_EVERY_MS = 300_000
 
-/** Registers the node, then keeps its Lease and status fresh until the signal aborts. */
+/**
+ * Registers the node, then keeps its Lease and status fresh until the signal aborts.
+ * @throws NodeNameTakenError when the first registration meets a live node of this name on another machine
+ */
 export async function runRegistration(options: RegistrationOptions, signal: AbortSignal): Promise<void> {
   const { clock, log } = options
   let statusAtMs = Number.NEGATIVE_INFINITY
   let reported: string | undefined
   let lease: Lease | undefined
+  let registered = false
   while (!signal.aborted) {
     let delayMs = options.heartbeatMs ?? 10_000
     try {
       const problem = options.problem()
       if (problem !== reported || clock.monotonic() - statusAtMs >= STATUS_EVERY_MS) {
+        if (!registered) await assertNameIsFree(options, signal)
         await register(options, problem, signal)
+        if (!registered) options.onRegistered?.()
+        registered = true
         statusAtMs = clock.monotonic()
         reported = problem
       }
       lease = await renew(options, lease, signal)
     } catch (error) {
       if (signal.aborted) return
+      if (error instanceof NodeNameTakenError) throw error
       log.debug('heartbeat failed', { error: messageOf(error) })
       lease = undefined
       // a server that lost or never had the node must see it again soon
@@ -50,6 +66,24 @@ export async function runRegistration(options: RegistrationOptions, signal: Abor
     }
     await sleep(clock, delayMs, signal).catch(() => {})
   }
+}
+
+async function assertNameIsFree({ client, clock, node }: RegistrationOptions, signal: AbortSignal): Promise<void> {
+  const absent = (error: unknown): undefined => {
+    if (!isStatus(error, 'NotFound')) throw error
+    return undefined
+  }
+  const found = await client.of(nodes).get(node.name, { signal }).catch(absent)
+  const other = found?.status?.nodeInfo?.machineID
+  if (!other || !node.info.machineID || other === node.info.machineID) return
+  const lease = await client.of(leases).get(node.name, { namespace: NAMESPACE, signal }).catch(absent)
+  const silentMs = clock.now() - Date.parse(lease?.spec?.renewTime ?? '')
+  // a machine that is silent for longer than it promised is gone: this one takes its place
+  if (!(silentMs < (lease?.spec?.leaseDurationSeconds ?? 40) * 1000)) return
+  throw new NodeNameTakenError(
+    `node "${node.name}" is in use by another machine (machine id ${other}, last heartbeat ${Math.round(silentMs / 1000)} s ago): ` +
+      `give this node another name, or stop that machine's agent and wait until its heartbeat is older than ${lease?.spec?.leaseDurationSeconds ?? 40} s`,
+  )
 }
 
 async function register(options: RegistrationOptions, problem: string | undefined, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../../base/clock.ts'
 import { isStatus } from '../../../base/errors.ts'
@@ -8,9 +8,12 @@ import type { Client } from '../../../client/client.ts'
 
 /** How long an object is used before it is asked for again. Upstream's kubelet refreshes at its sync period of about a minute. */
 const FRESH_MS = 10_000
+const TIMEOUT_MS = 5_000
+/** Objects remembered; those asked for longest ago go first. */
+const MAX_ENTRIES = 2_000
 
 interface Entry {
-  readonly object: KubeObject | undefined
+  readonly object: KubeObject
   readonly atMs: number
 }
 
@@ -44,21 +47,30 @@ export class ObjectCache {
 
   async #ask<T extends KubeObject>(kind: KindDefinition<T>, namespace: string, name: string): Promise<KubeObject | undefined> {
     const key = `${kind.plural}_${namespace}_${name}`
+    const known = this.#entries.get(key)?.object
     try {
-      const object = await this.#client.of(kind).get(name, { namespace, signal: AbortSignal.timeout(5_000) })
-      this.#entries.set(key, { object, atMs: this.#clock.monotonic() })
-      await this.#save(key, object)
+      const object = await this.#client.of(kind).get(name, { namespace, signal: AbortSignal.timeout(TIMEOUT_MS) })
+      this.#remember(key, object)
+      if (known?.metadata.resourceVersion !== object.metadata.resourceVersion) await this.#save(key, object)
       return object
     } catch (error) {
       if (isStatus(error, 'NotFound')) {
         // not remembered: a pod that waits for it must find it at once
         this.#entries.delete(key)
+        if (this.#dir !== undefined) await rm(join(this.#dir, `${key}.json`), { force: true })
         return undefined
       }
-      const known = this.#entries.get(key)?.object ?? (await this.#load(key))
-      if (known) return known
+      const copy = known ?? (await this.#load(key))
+      if (copy) return copy
       throw error
     }
+  }
+
+  #remember(key: string, object: KubeObject): void {
+    this.#entries.delete(key)
+    this.#entries.set(key, { object, atMs: this.#clock.monotonic() })
+    const oldest = this.#entries.size > MAX_ENTRIES ? this.#entries.keys().next().value : undefined
+    if (oldest !== undefined) this.#entries.delete(oldest)
   }
 
   async #save(key: string, object: KubeObject): Promise<void> {
@@ -71,7 +83,11 @@ export class ObjectCache {
 
   async #load(key: string): Promise<KubeObject | undefined> {
     if (this.#dir === undefined) return undefined
-    const text = await readFile(join(this.#dir, `${key}.json`), 'utf8').catch(() => undefined)
-    return text === undefined ? undefined : (JSON.parse(text) as KubeObject)
+    try {
+      return JSON.parse(await readFile(join(this.#dir, `${key}.json`), 'utf8')) as KubeObject
+    } catch {
+      // absent, or cut short by a power failure: as good as never seen
+      return undefined
+    }
   }
 }

@@ -5,11 +5,14 @@ import type { Pod, PodStatus } from '../../../api/generated/types.ts'
 import { deepEqual } from '../../../api/meta/equality.ts'
 import { pods } from '../../../api/core/v1/pod.ts'
 import type { Client } from '../../../client/client.ts'
+import { isOwnCondition } from '../pods/merge-status.ts'
 
 interface Entry {
   pod: Pod
   status: PodStatus
   sent: PodStatus | undefined
+  /** Of the server's answer to our last write. */
+  revision: bigint
   running: Promise<void> | undefined
   /** Delete the API object once the status is through. */
   release: boolean
@@ -40,7 +43,22 @@ export class StatusManager {
     const entry = this.#entries.get(uid)
     if (entry && deepEqual(entry.status, status)) return
     if (entry) Object.assign(entry, { pod, status })
-    else this.#entries.set(uid, { pod, status, sent: undefined, running: undefined, release: false })
+    else this.#entries.set(uid, { pod, status, sent: undefined, revision: 0n, running: undefined, release: false })
+    this.#kick(uid)
+  }
+
+  /**
+   * The pod as the API server has it now. When somebody else has overwritten what we said (the node life cycle does, while it
+   * takes us for dead), ours is sent again; what is older than our last write is ignored.
+   */
+  observe(pod: Pod): void {
+    const uid = pod.metadata.uid ?? ''
+    const entry = this.#entries.get(uid)
+    if (!entry || entry.running || entry.sent !== entry.status) return
+    const revision = BigInt(pod.metadata.resourceVersion ?? '0')
+    if (revision <= entry.revision || sayTheSame(pod.status, entry.status)) return
+    entry.revision = revision
+    Object.assign(entry, { pod, sent: undefined })
     this.#kick(uid)
   }
 
@@ -83,7 +101,8 @@ export class StatusManager {
           this.#entries.delete(uid)
           return
         }
-        this.#log.debug('pod status not sent', { pod: pod.metadata.name, namespace: pod.metadata.namespace, error: messageOf(error) })
+        const level = isStatus(error) && attempt === 0 ? 'warn' : 'debug'
+        this.#log[level]('pod status not sent', { pod: pod.metadata.name, namespace: pod.metadata.namespace, error: messageOf(error) })
         await sleep(this.#clock, RETRY_MS[Math.min(attempt++, RETRY_MS.length - 1)] as number, this.#signal).catch(() => {})
       }
     }
@@ -94,12 +113,13 @@ export class StatusManager {
     const api = this.#client.of(pods)
     if (entry.sent !== status) {
       // the uid makes a write to a successor of the same name fail
-      await api.patch(
+      const written = await api.patch(
         name,
-        { metadata: { uid }, status: withRemovals(entry.sent ?? pod.status, status) },
-        { type: 'merge', namespace, subresource: 'status', signal: this.#signal },
+        { metadata: { uid }, status: statusPatch(entry.sent ?? pod.status, status) },
+        { type: 'strategic', namespace, subresource: 'status', signal: this.#signal },
       )
       entry.sent = status
+      entry.revision = BigInt(written.metadata.resourceVersion ?? '0')
     }
     if (!entry.release || entry.status !== status) return
     await api.delete(name, { namespace, gracePeriodSeconds: 0, preconditions: { uid: uid ?? '' }, signal: this.#signal })
@@ -107,11 +127,28 @@ export class StatusManager {
   }
 }
 
-/** A merge patch that turns `before` into `after`: what is gone is null. Lists replace each other. */
-function withRemovals(before: PodStatus | undefined, after: PodStatus): Record<string, unknown> {
+/**
+ * A strategic merge patch that turns `before` into `after`: what is gone is null. Conditions merge by type, so that those
+ * of others stay even when they came just now.
+ */
+function statusPatch(before: PodStatus | undefined, after: PodStatus): Record<string, unknown> {
   const patch: Record<string, unknown> = { ...after }
+  patch['conditions'] = after.conditions?.filter((condition) => isOwnCondition(condition.type))
+  // lists with a merge key, that we own whole
+  for (const key of ['podIPs', 'hostIPs'] as const) if (after[key]) patch[key] = [...after[key], { $patch: 'replace' }]
   for (const key of ['reason', 'message', 'podIP', 'podIPs', 'initContainerStatuses'] as const) {
     if (before?.[key] !== undefined && after[key] === undefined) patch[key] = null
   }
   return patch
 }
+
+/** Whether the server's status says what ours does; what others own, and how a list is ordered, is no difference. */
+function sayTheSame(server: PodStatus | undefined, ours: PodStatus): boolean {
+  const conditions = new Map((server?.conditions ?? []).map((condition) => [condition.type, condition.status]))
+  if ((ours.conditions ?? []).some(({ type, status }) => isOwnCondition(type) && conditions.get(type) !== status)) return false
+  const fields = ['phase', 'reason', 'message', 'podIP', 'containerStatuses', 'initContainerStatuses'] as const
+  return fields.every((field) => deepEqual(plain(server?.[field]), plain(ours[field])))
+}
+
+/** As it comes back from JSON: without members that are undefined. */
+const plain = (value: unknown): unknown => (value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown))

@@ -10,6 +10,8 @@ interface Token {
 
 /** Part of its life after which a token is replaced. Source: kubernetes/pkg/kubelet/token. */
 const REFRESH_AT = 0.8
+const TIMEOUT_MS = 5_000
+const MAX_TOKENS = 1_000
 
 /** Asks for service account tokens bound to a pod and keeps them until most of their life is over. */
 export class TokenCache {
@@ -37,7 +39,9 @@ export class TokenCache {
     }
     const answer = (await this.#client
       .of(serviceAccounts)
-      .createSubresource(account, 'token', body, { namespace: pod.metadata.namespace })) as { readonly status: { readonly token: string } }
+      .createSubresource(account, 'token', body, { namespace: pod.metadata.namespace, signal: AbortSignal.timeout(TIMEOUT_MS) })) as {
+      readonly status: { readonly token: string }
+    }
     this.#tokens.set(key, {
       value: answer.status.token,
       refreshAtMs: this.#clock.monotonic() + options.expirationSeconds * 1000 * REFRESH_AT,
@@ -47,7 +51,7 @@ export class TokenCache {
   }
 
   #dropOld(): void {
-    if (this.#tokens.size < 1_000) return
+    if (this.#tokens.size < MAX_TOKENS) return
     for (const [key, token] of this.#tokens) if (token.refreshAtMs <= this.#clock.monotonic()) this.#tokens.delete(key)
   }
 }

@@ -47,24 +47,37 @@ export async function containerEnv(container: Container, context: EnvContext, so
     else if (source.fieldRef) env[variable.name] = fieldValue(pod, source.fieldRef.fieldPath, facts)
     else if (source.resourceFieldRef) env[variable.name] = resourceFieldValue(pod, source.resourceFieldRef, container.name, facts)
     else if (source.configMapKeyRef) {
-      const value = await keyOf('configmap', source.configMapKeyRef, async (name) => (await sources.configMap(namespace, name))?.data)
+      const value = await keyOf(
+        { kind: 'ConfigMap', namespace, ref: source.configMapKeyRef },
+        async (name) => (await sources.configMap(namespace, name))?.data,
+      )
       if (value !== undefined) env[variable.name] = value
     } else if (source.secretKeyRef) {
-      const value = await keyOf('secret', source.secretKeyRef, async (name) => (await sources.secret(namespace, name))?.data)
+      const value = await keyOf(
+        { kind: 'Secret', namespace, ref: source.secretKeyRef },
+        async (name) => (await sources.secret(namespace, name))?.data,
+      )
       if (value !== undefined) env[variable.name] = Buffer.from(value, 'base64').toString()
     }
   }
   return env
 }
 
+interface KeyRef {
+  readonly kind: 'ConfigMap' | 'Secret'
+  readonly namespace: string
+  readonly ref: { readonly name?: string | undefined; readonly key: string; readonly optional?: boolean | undefined }
+}
+
 async function keyOf(
-  kind: string,
-  ref: { readonly name?: string | undefined; readonly key: string; readonly optional?: boolean | undefined },
+  { kind, namespace, ref }: KeyRef,
   data: (name: string) => Promise<Readonly<Record<string, string>> | undefined>,
 ): Promise<string | undefined> {
   const found = await data(ref.name ?? '')
   const value = found?.[ref.key]
   if (value !== undefined || ref.optional) return value
-  const message = found ? `couldn't find key ${ref.key} in ${kind} "${ref.name}"` : `${kind} "${ref.name}" not found`
+  const message = found
+    ? `couldn't find key ${ref.key} in ${kind} ${namespace}/${ref.name}`
+    : `${kind.toLowerCase()} "${ref.name}" not found`
   throw new ContainerConfigError('CreateContainerConfigError', message)
 }

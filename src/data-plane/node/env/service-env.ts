@@ -1,4 +1,4 @@
-import type { Service } from '../../../api/generated/types.ts'
+import type { Pod, Service } from '../../../api/generated/types.ts'
 
 /**
  * The variables that tell a container where services are: `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`, one per named
@@ -27,6 +27,15 @@ export function serviceEnv(services: readonly Service[]): Record<string, string>
     }
   }
   return env
+}
+
+/** Which services a pod is told about: those of its namespace unless it refuses links, and always the API server's. */
+export function linkedServices(pod: Pod, services: readonly Service[]): Service[] {
+  const links = pod.spec?.enableServiceLinks ?? true
+  const isApi = ({ metadata }: Service): boolean => metadata.namespace === 'default' && metadata.name === 'kubernetes'
+  const own = services.filter((service) => links && service.metadata.namespace === pod.metadata.namespace && !isApi(service))
+  // last, and so the winner: programs find the API server by it
+  return [...own, ...services.filter(isApi)]
 }
 
 const variableName = (name: string): string => name.toUpperCase().replaceAll(/[-.]/g, '_')

@@ -4,6 +4,7 @@ import { messageOf } from '../../../base/errors.ts'
 import { decodeContainerLogs } from '../../../protocols/node-link.ts'
 import type { NodeAgent } from '../node-agent.ts'
 import type { Runtime } from '../runtime.ts'
+import { findLog } from './find-log.ts'
 
 /** Answers the requests of the API server: today container logs. */
 export function createLinkServer(parts: {
@@ -17,13 +18,8 @@ export function createLinkServer(parts: {
     const { target, query } = request
     const worker = parts.agent.findPod(target.namespace, target.pod)
     if (!worker) return refuse(stream, 404, `pod "${target.pod}" is not on this node`)
-    const id = worker.containerId(target.container, query.previous ? 1 : 0)
-    if (id === undefined) {
-      const text = query.previous
-        ? `previous terminated container "${target.container}" in pod "${target.pod}" not found`
-        : `container "${target.container}" in pod "${target.pod}" is waiting to start: ContainerCreating`
-      return refuse(stream, 400, text)
-    }
+    const found = findLog(worker.pod, target.container, query.previous ?? false)
+    if ('problem' in found) return refuse(stream, 400, found.problem)
     const sinceMs =
       query.sinceTime !== undefined
         ? Date.parse(query.sinceTime)
@@ -37,7 +33,7 @@ export function createLinkServer(parts: {
       ...(query.limitBytes === undefined ? {} : { limitBytes: query.limitBytes }),
       ...(sinceMs === undefined ? {} : { sinceMs }),
     }
-    void send(stream, parts.runtime.logs(id, options, signal), signal)
+    void send(stream, parts.runtime.logs(found.id, options, signal), signal)
   }
 }
 

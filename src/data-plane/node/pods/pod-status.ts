@@ -158,11 +158,13 @@ function containerStatus(container: ContainerView, view: PodView, context: Statu
 function containerState(container: ContainerView, view: PodView, context: StatusContext): ContainerState {
   const { current, failure } = container
   if (current?.state === 'running') return { running: { startedAt: time(current.startedAtMs ?? current.createdAtMs) } }
-  const willStart = !view.terminating && !view.ended && !isTerminal(view.pod) && (!current || current.state === 'created' || needsRestart(container, view))
+  const willStart =
+    !view.terminating && !view.ended && !isTerminal(view.pod) && (!current || current.state === 'created' || needsRestart(container, view))
   if (current?.state === 'exited' && !willStart) return { terminated: terminated(current, context) }
   const waits = current?.state === 'exited' && (container.backOffMs ?? 0) > 0 && (container.notBeforeMs ?? 0) > view.monotonicMs
   // a program that cannot be started crashes like any other; everything else tells why it is not even tried
-  if (failure && !(waits && failure.reason === 'RunContainerError')) return { waiting: { reason: failure.reason, message: failure.message } }
+  if (failure && !(waits && failure.reason === 'RunContainerError'))
+    return { waiting: { reason: failure.reason, message: failure.message } }
   if (waits) {
     const text = `back-off ${goDuration(container.backOffMs ?? 0)} restarting failed container=${container.name} pod=${podFullName(view.pod)}`
     return { waiting: { reason: 'CrashLoopBackOff', message: text } }

@@ -2,20 +2,15 @@ import { sleep, type Timer } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Container, Pod, PodStatus } from '../../../api/generated/types.ts'
 import type { ContainerStatus, Sandbox } from '../runtime.ts'
-import { RuntimeError } from '../runtime.ts'
-import { ContainerConfigError, VolumeError } from './container-config-error.ts'
 import { ContainerTrack } from './container-track.ts'
 import { adoptStatus, mergeStatus } from './merge-status.ts'
 import { pastDeadline, planPod, type PodAction } from './plan-pod.ts'
 import { podFullName, podStatus } from './pod-status.ts'
 import { containerRoles, type ContainerView, type PodView } from './pod-view.ts'
 import type { PodWorkerDeps } from './pod-worker-deps.ts'
+import { RETRY_MS, startProblem } from './start-failure.ts'
 import { terminationMessage } from './termination-message.ts'
 
-/** How long a missing ConfigMap, and anything that failed for reasons of this machine, waits before the next try. */
-const RETRY_MS = 2_000
-/** An image that cannot run is looked at again after this time; at once when the recipes change. */
-const IMAGE_RETRY_MS = 10_000
 /** A stop is hurried when its grace shrinks by more than this. */
 const SHRINK_MS = 500
 
@@ -166,13 +161,11 @@ export class PodWorker {
       const { current } = track
       if (current && current.state !== 'exited') {
         track.set((await this.#deps.runtime.status(current.id)) ?? lost(current, this.#deps.clock.now()))
-        if (track.current?.state === 'exited') await this.#exited(name, track, track.current)
       }
       const now = track.current
       // a container whose hook still runs is not probed yet
       if (now?.state === 'running' && !this.#hooks.has(now.id) && !this.#stopping.has(now.id)) this.#probe(name, now)
-      if (!track.countExit(this.#deps.clock.monotonic()) || !track.backOff?.delayMs) continue
-      this.#event('Warning', 'BackOff', `Back-off restarting failed container ${name} in pod ${podFullName(this.#pod)}`)
+      if (now && track.countExit(this.#deps.clock.monotonic())) await this.#exited(name, track, now)
     }
   }
 
@@ -182,6 +175,8 @@ export class PodWorker {
     const spec = this.#spec(name)
     const message = spec && (await terminationMessage(this.#deps.runtime, spec, status).catch(() => undefined))
     if (message !== undefined) track.set({ ...status, message })
+    if (track.backOff?.delayMs)
+      this.#event('Warning', 'BackOff', `Back-off restarting failed container ${name} in pod ${podFullName(this.#pod)}`)
   }
 
   #probe(name: string, status: ContainerStatus): void {
@@ -273,14 +268,20 @@ export class PodWorker {
       // `kubectl logs --previous` needs the start before; older ones go
       for (const old of track.takeOld()) await runtime.removeContainer(old.id)
       this.#event('Normal', 'Created', `Container created: ${name}`)
-      await runtime.startContainer(id).finally(() => this.#look(track, id))
+      try {
+        await runtime.startContainer(id)
+      } finally {
+        await this.#look(track, id)
+      }
       track.started()
       this.#event('Normal', 'Started', `Container started: ${name}`)
       if (this.#spec(name)?.lifecycle?.postStart && track.current?.state === 'running') this.#postStart(name, id)
     } catch (error) {
-      this.#startFailed(track, error)
-      log.info('container did not start', { pod: this.#pod.metadata.name, container: name, error: messageOf(error) })
-      track.countExit(clock.monotonic())
+      const problem = startProblem(error)
+      if (track.failure?.message !== problem.message) this.#event('Warning', problem.event.reason, problem.event.message)
+      track.failure = { reason: problem.reason, message: problem.message }
+      if (problem.retryMs !== undefined) track.retryAt(clock.monotonic() + problem.retryMs)
+      log.info('container did not start', { pod: this.#pod.metadata.name, container: name, error: problem.message })
     }
     this.nudge()
   }
@@ -308,28 +309,6 @@ export class PodWorker {
       })
   }
 
-  #startFailed(track: ContainerTrack, error: unknown): void {
-    const code = error instanceof RuntimeError ? error.code : undefined
-    const reason =
-      error instanceof ContainerConfigError
-        ? error.reason
-        : code === 'ImageNotRunnableAsProcess'
-          ? code
-          : code === 'StartError'
-            ? 'RunContainerError'
-            : 'CreateContainerError'
-    const message = messageOf(error)
-    if (track.failure?.message !== message) {
-      if (error instanceof VolumeError)
-        this.#event('Warning', 'FailedMount', `MountVolume.SetUp failed for volume "${error.volume}" : ${message}`)
-      else this.#event('Warning', 'Failed', `Error: ${message}`)
-    }
-    track.failure = { reason, message }
-    // a program that cannot be started has crashed; a missing ConfigMap is looked for often
-    if (code === 'StartError') return
-    track.retryAt(this.#deps.clock.monotonic() + (code === 'ImageNotRunnableAsProcess' ? IMAGE_RETRY_MS : RETRY_MS))
-  }
-
   /** Stops run beside the loop, so that a long grace period does not keep status and other containers waiting. */
   #stop(action: StopAction, view: PodView): void {
     const now = this.#deps.clock.monotonic()
@@ -341,7 +320,8 @@ export class PodWorker {
       this.#deps.runtime.stopContainer(action.id, { graceMs: action.graceMs }).catch(() => {})
       return
     }
-    const text = action.reason === 'Killing' ? `Stopping container ${action.name}` : `Container ${action.name} ${action.reason}, will be restarted`
+    const text =
+      action.reason === 'Killing' ? `Stopping container ${action.name}` : `Container ${action.name} ${action.reason}, will be restarted`
     this.#event('Normal', 'Killing', text)
     this.#deps.probes.retire(action.id)
     const stopping: Stopping = { deadlineMs: now + action.graceMs, hurry: new AbortController(), done: Promise.resolve() }

@@ -1,11 +1,12 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { messageOf } from '../../../base/errors.ts'
 import type { Pod, Service } from '../../../api/generated/types.ts'
 import { quantityMillis, quantityValue } from '../../../api/meta/quantity.ts'
 import type { ImageRecipe } from '../../../api/biplane.dev/v1alpha1/image-recipe.ts'
 import { containerEnv, type EnvSources } from '../env/container-env.ts'
 import { hostsFile } from '../env/hosts-file.ts'
-import { serviceEnv } from '../env/service-env.ts'
+import { linkedServices, serviceEnv } from '../env/service-env.ts'
 import { expandAll, filesDirOf, matchRecipe, planContainer, recipeVariables } from '../recipes/index.ts'
 import type { Mount, ResolvedContainer, Sandbox } from '../runtime.ts'
 import type { VolumeManager } from '../volumes/volume-manager.ts'
@@ -45,15 +46,18 @@ export async function resolveContainer(
     throw new ContainerConfigError('CreateContainerConfigError', 'container has runAsNonRoot and image will run as root')
   }
 
-  const own = { ...deps.baseEnv, HOSTNAME: pod.spec?.hostname ?? pod.metadata.name, ...recipeVariables(sandbox, name) }
+  const own = {
+    ...deps.baseEnv,
+    HOSTNAME: (pod.spec?.hostNetwork ? pod.spec.nodeName : pod.spec?.hostname) ?? pod.metadata.name,
+    ...recipeVariables(sandbox, name),
+  }
   const imageEnv = { ...own, ...expandValues(plan.env, own) }
-  const services =
-    pod.spec?.enableServiceLinks === false ? [] : deps.services().filter((service) => service.metadata.namespace === pod.metadata.namespace)
+  const services = linkedServices(pod, deps.services())
   const facts = { podIPs: sandbox.ips, hostIPs: deps.hostIPs, allocatable: deps.allocatable }
-  const env = await containerEnv(spec, { pod, facts, imageEnv, serviceEnv: serviceEnv(services) }, deps.sources)
+  const env = await containerEnv(spec, { pod, facts, imageEnv, serviceEnv: serviceEnv(services) }, deps.sources).catch(configError)
   await writeRecipeFiles(filesDirOf(sandbox, name), plan.files, env)
 
-  const mounts: Mount[] = deps.volumes.mounts(sandbox.podUid, spec.volumeMounts ?? [], env)
+  const mounts: Mount[] = await deps.volumes.mounts(pod, spec.volumeMounts ?? [], env)
   if (deps.mounts && !mounts.some((mount) => mount.mountPath === '/etc/hosts')) {
     mounts.push({ hostPath: await writeHosts(pod, sandbox, deps), mountPath: '/etc/hosts', readOnly: false })
   }
@@ -72,6 +76,11 @@ export async function resolveContainer(
     ...(user ? { user } : {}),
     limits: { ...(cpu ? { cpuMillis: quantityMillis(cpu) } : {}), ...(memory ? { memoryBytes: quantityValue(memory) } : {}) },
   }
+}
+
+/** A ConfigMap that cannot be asked for is like one that is missing. */
+function configError(error: unknown): never {
+  throw error instanceof ContainerConfigError ? error : new ContainerConfigError('CreateContainerConfigError', messageOf(error))
 }
 
 /** Writes a pod's hosts file; in place, because containers hold a bind mount of this very file. */

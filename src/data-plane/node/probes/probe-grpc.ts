@@ -4,6 +4,7 @@ import type { ProbeOutcome } from './probe-schedule.ts'
 
 /** `HealthCheckResponse.ServingStatus`. Source: grpc/health/v1/health.proto. */
 const SERVING = 1
+const STATUS_NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN']
 
 /**
  * Asks `grpc.health.v1.Health/Check` over HTTP/2 without TLS; SERVING passes. The two messages have one field each, so
@@ -14,7 +15,7 @@ export function probeGrpc(
   timeoutMs: number,
 ): Promise<ProbeOutcome> {
   return new Promise((resolve) => {
-    const session = connect(`http://${target.host}:${target.port}`)
+    const session = connect(`http://${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`)
     const deadline = AbortSignal.timeout(timeoutMs)
     const finish = (outcome: ProbeOutcome): void => {
       deadline.removeEventListener('abort', onTimeout)
@@ -33,7 +34,7 @@ export function probeGrpc(
       te: 'trailers',
     })
     const chunks: Buffer[] = []
-    let status = ''
+    let status: string | undefined
     const note = (headers: Record<string, unknown>): void => {
       if (typeof headers['grpc-status'] === 'string') status = headers['grpc-status']
     }
@@ -43,7 +44,8 @@ export function probeGrpc(
     stream.on('data', (chunk: Buffer) => {
       if (chunks.length < 16) chunks.push(chunk)
     })
-    stream.on('end', () => finish(verdict(Buffer.concat(chunks), status)))
+    // not `end`: trailers may still be on their way
+    stream.on('close', () => finish(verdict(Buffer.concat(chunks), status)))
     stream.end(healthCheckRequest(target.service))
   })
 }
@@ -62,11 +64,13 @@ export function healthCheckRequest(service: string): Buffer {
   return Buffer.concat([frame, message])
 }
 
-function verdict(frame: Buffer, status: string): ProbeOutcome {
-  if (status !== '' && status !== '0') return { ok: false, message: `service unhealthy (grpc status ${status})` }
-  // HealthCheckResponse{status = 1}: a varint enum
-  const serving = frame.length >= 7 && frame[5] === 0x08 ? frame[6] : 0
-  return serving === SERVING
-    ? { ok: true }
-    : { ok: false, message: `service unhealthy (responded with ${serving === 2 ? 'NOT_SERVING' : 'UNKNOWN'})` }
+/** What an answer of a health service amounts to. @param status `grpc-status`; absent: the peer does not speak gRPC */
+export function verdict(frame: Buffer, status: string | undefined): ProbeOutcome {
+  if (status === undefined) return { ok: false, message: 'health rpc failed: the answer is not gRPC' }
+  if (status === '12') return { ok: false, message: 'this server does not implement the grpc health protocol (grpc.health.v1.Health)' }
+  if (status !== '0') return { ok: false, message: `health rpc failed with grpc status ${status}` }
+  // a frame of 5 bytes, then HealthCheckResponse{status = 1}: a varint enum, absent when it is UNKNOWN
+  const serving = frame.length >= 7 && frame[5] === 0x08 ? (frame[6] as number) : 0
+  if (serving === SERVING) return { ok: true }
+  return { ok: false, message: `service unhealthy (responded with "${STATUS_NAMES[serving] ?? serving}")` }
 }

@@ -2,8 +2,8 @@ import type { Clock, Timer } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Container, Pod, Probe } from '../../../api/generated/types.ts'
 import { containerRoles } from '../pods/pod-view.ts'
-import type { ProbeState } from '../pods/pod-worker.ts'
-import type { ContainerStatus, Runtime } from '../runtime.ts'
+import type { ProbeState, ProbeTarget } from '../pods/pod-worker-deps.ts'
+import type { Runtime } from '../runtime.ts'
 import { probeGrpc } from './probe-grpc.ts'
 import { probeHttp } from './probe-http.ts'
 import {
@@ -28,6 +28,7 @@ export interface ProberDeps {
 
 /** A container older than this when it is first seen was started by an agent before us. */
 const ADOPTED_MS = 5_000
+const PASSING: ProbeProgress = { successes: 1, failures: 0, passing: true }
 
 interface Watched {
   readonly pod: Pod
@@ -39,6 +40,8 @@ interface Watched {
   readonly progress: Map<ProbeKind, ProbeProgress>
   readonly timers: Map<ProbeKind, Timer>
   unhealthy?: string
+  /** Being stopped: only readiness is still asked for. */
+  retired?: boolean
 }
 
 /**
@@ -53,14 +56,17 @@ export class Prober {
     this.#deps = deps
   }
 
-  watch(pod: Pod, name: string, status: ContainerStatus, ip: string, changed: () => void): void {
+  watch({ pod, name, status, ip, known, changed }: ProbeTarget): void {
     if (this.#watched.has(status.id)) return
     const container = containerRoles(pod).find((candidate) => candidate.spec.name === name)?.spec
     if (!container) return
     const startedAtMs = status.startedAtMs ?? this.#deps.clock.now()
     const watched: Watched = { pod, container, id: status.id, ip, startedAtMs, changed, progress: new Map(), timers: new Map() }
     this.#watched.set(status.id, watched)
-    if (container.startupProbe) this.#schedule(watched, 'startup', container.startupProbe)
+    // the first verdicts of this process follow at once; until then nothing falls out of a service because an agent restarted
+    if (known?.started) watched.progress.set('startup', PASSING)
+    if (known?.ready) watched.progress.set('readiness', PASSING)
+    if (container.startupProbe && !known?.started) this.#schedule(watched, 'startup', container.startupProbe)
     else this.#scheduleRest(watched)
   }
 
@@ -71,6 +77,13 @@ export class Prober {
     const started = !container.startupProbe || (progress.get('startup')?.passing ?? false)
     const ready = started && (!container.readinessProbe || (progress.get('readiness')?.passing ?? false))
     return { started, ready, ...(watched.unhealthy === undefined ? {} : { unhealthy: watched.unhealthy }) }
+  }
+
+  retire(id: string): void {
+    const watched = this.#watched.get(id)
+    if (!watched) return
+    watched.retired = true
+    for (const kind of ['startup', 'liveness'] as const) watched.timers.get(kind)?.cancel()
   }
 
   forget(id: string): void {
@@ -93,7 +106,7 @@ export class Prober {
     const { initialDelayMs, periodMs } = probeTiming(probe)
     const ageMs = Math.max(0, this.#deps.clock.now() - watched.startedAtMs)
     // a fresh container is probed at once; the first probes of many adopted ones are spread over a second
-    const jitter = watched.progress.size === 0 && ageMs > ADOPTED_MS ? this.#deps.random() * Math.min(periodMs, 1_000) : 0
+    const jitter = !watched.timers.has(kind) && ageMs > ADOPTED_MS ? this.#deps.random() * Math.min(periodMs, 1_000) : 0
     this.#arm(watched, kind, probe, Math.max(0, initialDelayMs - ageMs) + jitter)
   }
 
@@ -106,7 +119,7 @@ export class Prober {
 
   async #run(watched: Watched, kind: ProbeKind, probe: Probe): Promise<void> {
     const outcome = await this.#probe(watched, probe)
-    if (this.#watched.get(watched.id) !== watched) return
+    if (this.#watched.get(watched.id) !== watched || (watched.retired && kind !== 'readiness')) return
     const before = this.state(watched.id)
     const progress = nextProgress(watched.progress.get(kind) ?? initialProgress(kind), probe, outcome.ok)
     watched.progress.set(kind, progress)
@@ -116,7 +129,7 @@ export class Prober {
       if (kind !== 'readiness' && exhausted(progress, probe)) watched.unhealthy = `failed ${kind} probe`
     }
     const passed = kind === 'startup' && progress.passing
-    if (passed) this.#scheduleRest(watched)
+    if (passed && !watched.retired) this.#scheduleRest(watched)
     if (!passed && watched.unhealthy === undefined) this.#arm(watched, kind, probe, probeTiming(probe).periodMs)
     const after = this.state(watched.id)
     if (before.ready !== after.ready || before.started !== after.started || before.unhealthy !== after.unhealthy) watched.changed()

@@ -1,12 +1,11 @@
-import type { ConfigMap, KeyToPath, Pod, Secret, ServiceAccount, Volume } from '../../../api/generated/types.ts'
-import { ContainerConfigError } from '../pods/container-config-error.ts'
-import { fieldValue, resourceFieldValue } from './downward.ts'
+import type { ConfigMap, KeyToPath, Pod, Secret, Volume } from '../../../api/generated/types.ts'
+import { fieldValue, resourceFieldValue, type NodeFacts } from './downward.ts'
 
 /** Where a planned volume's bytes come from. */
 export type VolumePlan =
   /** Files written by the agent, replaced as one when they change. */
-  | { readonly type: 'files'; readonly files: readonly VolumeFile[]; readonly secret: boolean }
-  | { readonly type: 'emptyDir'; readonly memory: boolean }
+  | { readonly type: 'files'; readonly files: readonly VolumeFile[] }
+  | { readonly type: 'emptyDir' }
   | { readonly type: 'hostPath'; readonly path: string; readonly kind: string }
 
 export interface VolumeFile {
@@ -25,43 +24,48 @@ export interface VolumeSources {
     account: string,
     options: { readonly audience?: string; readonly expirationSeconds: number },
   ): Promise<string>
-  serviceAccount(namespace: string, name: string): Promise<ServiceAccount | undefined>
 }
 
 const DEFAULT_MODE = 0o644
 
+/** What planning needs besides the pod. */
+export interface VolumeContext {
+  readonly sources: VolumeSources
+  readonly facts: NodeFacts
+}
+
+/** Whether a volume consists of files that the agent writes, and writes again when their source changes. */
+export function isRefreshed(volume: Volume): boolean {
+  return Boolean(volume.configMap ?? volume.secret ?? volume.downwardAPI ?? volume.projected)
+}
+
 /**
  * What one volume of a pod amounts to on this node.
- * @throws ContainerConfigError `CreateContainerConfigError` while a ConfigMap or Secret it needs is missing; `UnsupportedVolume` for kinds a process node cannot give
+ * @throws Error while something it refers to is missing, and for kinds of volumes that a process node cannot give
  */
-export async function planVolume(volume: Volume, pod: Pod, sources: VolumeSources): Promise<VolumePlan> {
-  if (volume.emptyDir) return { type: 'emptyDir', memory: volume.emptyDir.medium === 'Memory' }
+export async function planVolume(volume: Volume, pod: Pod, context: VolumeContext): Promise<VolumePlan> {
+  const { sources } = context
+  const namespace = pod.metadata.namespace ?? ''
+  if (volume.emptyDir) return { type: 'emptyDir' }
   if (volume.hostPath) return { type: 'hostPath', path: volume.hostPath.path, kind: volume.hostPath.type ?? '' }
   if (volume.configMap) {
-    const { name, items, optional, defaultMode } = volume.configMap
-    const map = await sources.configMap(pod.metadata.namespace ?? '', name ?? '')
-    return { type: 'files', secret: false, files: configMapFiles(map, name ?? '', { items, optional, mode: defaultMode ?? DEFAULT_MODE }) }
+    const { name = '', items, optional, defaultMode } = volume.configMap
+    const map = await sources.configMap(namespace, name)
+    return { type: 'files', files: configMapFiles(map, name, { items, optional, mode: defaultMode ?? DEFAULT_MODE }) }
   }
   if (volume.secret) {
-    const { secretName, items, optional, defaultMode } = volume.secret
-    const secret = await sources.secret(pod.metadata.namespace ?? '', secretName ?? '')
-    return {
-      type: 'files',
-      secret: true,
-      files: secretFiles(secret, secretName ?? '', { items, optional, mode: defaultMode ?? DEFAULT_MODE }),
-    }
+    const { secretName = '', items, optional, defaultMode } = volume.secret
+    const secret = await sources.secret(namespace, secretName)
+    return { type: 'files', files: secretFiles(secret, secretName, { items, optional, mode: defaultMode ?? DEFAULT_MODE }) }
   }
-  if (volume.downwardAPI)
-    return {
-      type: 'files',
-      secret: false,
-      files: downwardFiles(volume.downwardAPI.items ?? [], pod, volume.downwardAPI.defaultMode ?? DEFAULT_MODE),
-    }
-  if (volume.projected) return { type: 'files', secret: true, files: await projectedFiles(volume, pod, sources) }
+  if (volume.downwardAPI) {
+    const { items = [], defaultMode } = volume.downwardAPI
+    return { type: 'files', files: downwardFiles(items, pod, { facts: context.facts, mode: defaultMode ?? DEFAULT_MODE }) }
+  }
+  if (volume.projected) return { type: 'files', files: await projectedFiles(volume, pod, context) }
   const kind = Object.keys(volume).find((key) => key !== 'name') ?? 'unknown'
-  throw new ContainerConfigError(
-    'UnsupportedVolume',
-    `volume "${volume.name}" is of kind ${kind}, which process pods cannot mount; use emptyDir, hostPath, configMap, secret, downwardAPI or projected`,
+  throw new Error(
+    `volumes of kind ${kind} cannot be mounted by process pods: use emptyDir, hostPath, configMap, secret, downwardAPI or projected`,
   )
 }
 
@@ -87,7 +91,7 @@ function secretFiles(secret: Secret | undefined, name: string, selection: Select
 
 function missing(kind: string, name: string, optional: boolean | undefined): VolumeFile[] {
   if (optional) return []
-  throw new ContainerConfigError('ContainerCreating', `${kind} "${name}" not found`)
+  throw new Error(`${kind} "${name}" not found`)
 }
 
 function select(all: ReadonlyMap<string, Buffer>, what: string, selection: Selection): VolumeFile[] {
@@ -96,47 +100,46 @@ function select(all: ReadonlyMap<string, Buffer>, what: string, selection: Selec
   for (const item of selection.items) {
     const content = all.get(item.key)
     if (content) files.push({ path: item.path, content, mode: item.mode ?? selection.mode })
-    else if (!selection.optional) throw new ContainerConfigError('ContainerCreating', `${what} references non-existent key: ${item.key}`)
+    else if (!selection.optional) throw new Error(`${what} references non-existent key: ${item.key}`)
   }
   return files
 }
 
-function downwardFiles(items: NonNullable<NonNullable<Volume['downwardAPI']>['items']>, pod: Pod, mode: number): VolumeFile[] {
+function downwardFiles(
+  items: NonNullable<NonNullable<Volume['downwardAPI']>['items']>,
+  pod: Pod,
+  options: { readonly facts: NodeFacts; readonly mode: number },
+): VolumeFile[] {
   return items.map((item) => {
     const text = item.fieldRef
-      ? fieldValue(pod, item.fieldRef.fieldPath, {})
+      ? fieldValue(pod, item.fieldRef.fieldPath, options.facts)
       : item.resourceFieldRef
-        ? resourceFieldValue(pod, item.resourceFieldRef, item.resourceFieldRef.containerName ?? '')
+        ? resourceFieldValue(pod, item.resourceFieldRef, item.resourceFieldRef.containerName ?? '', options.facts)
         : ''
-    return { path: item.path, content: Buffer.from(text), mode: item.mode ?? mode }
+    return { path: item.path, content: Buffer.from(text), mode: item.mode ?? options.mode }
   })
 }
 
-async function projectedFiles(volume: Volume, pod: Pod, sources: VolumeSources): Promise<VolumeFile[]> {
+async function projectedFiles(volume: Volume, pod: Pod, context: VolumeContext): Promise<VolumeFile[]> {
+  const { sources, facts } = context
   const mode = volume.projected?.defaultMode ?? DEFAULT_MODE
   const namespace = pod.metadata.namespace ?? ''
-  const files: VolumeFile[] = []
-  for (const source of volume.projected?.sources ?? []) {
-    if (source.configMap)
-      files.push(
-        ...configMapFiles(await sources.configMap(namespace, source.configMap.name ?? ''), source.configMap.name ?? '', {
-          ...source.configMap,
-          mode,
-        }),
-      )
-    if (source.secret)
-      files.push(
-        ...secretFiles(await sources.secret(namespace, source.secret.name ?? ''), source.secret.name ?? '', { ...source.secret, mode }),
-      )
-    if (source.downwardAPI) files.push(...downwardFiles(source.downwardAPI.items ?? [], pod, mode))
-    if (source.serviceAccountToken) {
-      const { audience, expirationSeconds, path } = source.serviceAccountToken
-      const token = await sources.serviceAccountToken(pod, pod.spec?.serviceAccountName ?? 'default', {
-        ...(audience ? { audience } : {}),
-        expirationSeconds: expirationSeconds ?? 3600,
-      })
-      files.push({ path, content: Buffer.from(token), mode })
+  const files = new Map<string, VolumeFile>()
+  // a later source wins over an earlier one, as upstream has it
+  const add = (more: readonly VolumeFile[]): void => more.forEach((file) => files.set(file.path, file))
+  for (const { configMap, secret, downwardAPI, serviceAccountToken } of volume.projected?.sources ?? []) {
+    if (configMap) {
+      const name = configMap.name ?? ''
+      add(configMapFiles(await sources.configMap(namespace, name), name, { ...configMap, mode }))
+    }
+    if (secret) add(secretFiles(await sources.secret(namespace, secret.name ?? ''), secret.name ?? '', { ...secret, mode }))
+    if (downwardAPI) add(downwardFiles(downwardAPI.items ?? [], pod, { facts, mode }))
+    if (serviceAccountToken) {
+      const { audience, expirationSeconds, path } = serviceAccountToken
+      const options = { ...(audience ? { audience } : {}), expirationSeconds: expirationSeconds ?? 3600 }
+      const token = await sources.serviceAccountToken(pod, pod.spec?.serviceAccountName ?? 'default', options)
+      add([{ path, content: Buffer.from(token), mode }])
     }
   }
-  return files
+  return [...files.values()]
 }

@@ -92,7 +92,8 @@ export class ContainerStore {
     const user = host.capabilities.users ? (container.user ?? this.#options.defaultUser) : host.self
     const { mounts } = host.capabilities
     const { command, env, workingDir } = mounts ? container : rewriteMountPaths(container)
-    const plan = makeMounts(mounts ? container.mounts : [], { rootfs: this.rootfs(key), fstab: join(dir, 'fstab') })
+    const places = { rootfs: this.rootfs(key), fstab: join(dir, 'fstab'), keep: sandbox.dir }
+    const plan = makeMounts(mounts ? container.mounts : [], places)
     const surroundings: Surroundings = {
       user,
       env: this.#environment(env, { key, sandbox, hostname }),

@@ -5,10 +5,18 @@ import { parseMountInfo } from './mountinfo.ts'
 import { type MountPlan, type PathFacts, type Placeholder, planMounts } from './plan-mounts.ts'
 import { isMissing, writeState } from './state-file.ts'
 
+export interface MakeMountsOptions {
+  readonly rootfs: string
+  /** File to write. */
+  readonly fstab: string
+  /** Directory that must stay visible. */
+  readonly keep: string
+}
+
 /** Plans the private mounts of a container and makes everything ready for the shim to mount them. @throws RuntimeError `InvalidArgument` */
-export function makeMounts(mounts: readonly Mount[], options: { readonly rootfs: string; readonly fstab: string }): MountPlan {
+export function makeMounts(mounts: readonly Mount[], options: MakeMountsOptions): MountPlan {
   const mountPoints = mounts.length === 0 ? [] : readMountPoints()
-  const plan = planMounts(mounts, { look, mountPoints, rootfs: options.rootfs })
+  const plan = planMounts(mounts, { look, mountPoints, rootfs: options.rootfs, keep: options.keep })
   for (const placeholder of plan.placeholders) {
     try {
       makePlaceholder(placeholder)

@@ -35,6 +35,22 @@ test('over what exists, bind mounts do', () => {
   })
 })
 
+test('a mount that would hide the directory of the pod leaves that in place, in a root of its own', () => {
+  const facts: MountFacts = { look, mountPoints: ['/'], rootfs: '/c/rootfs', keep: '/data/pod' }
+  const { mode, placeholders, fstab } = planMounts([mount('/pod/vol', '/data'), mount('/pod/other', '/tmp')], {
+    ...facts,
+    look: (path) => (path === '/data/pod' ? { real: path, kind: 'dir' } : look(path)),
+  })
+  expect(mode).toBe('root')
+  expect(placeholders).toContainEqual({ like: '/pod/vol/pod', path: '/pod/vol/pod', kind: 'dir' })
+  expect(fstab.slice(1)).toEqual([
+    '/pod/vol /c/rootfs/root/data none rbind 0 0',
+    '/pod/other /c/rootfs/root/tmp none rbind 0 0',
+    '/data/pod /c/rootfs/root/data/pod none rbind 0 0',
+  ])
+  expect(planMounts([mount('/pod/other', '/tmp')], facts).mode).toBe('bind')
+})
+
 test('what does not exist needs a root of its own, and nothing is made outside of it', () => {
   const { mode, root, placeholders, fstab } = plan([mount('/pod/vol', '/var/run/secrets/sa', true), mount('/pod/key', '/etc/app/key')])
   expect({ mode, root }).toEqual({ mode: 'root', root: '/c/rootfs/root' })

@@ -17,6 +17,8 @@ export interface MountFacts {
   readonly mountPoints: readonly string[]
   /** Private directory for the container's own root; only used when one is needed. */
   readonly rootfs: string
+  /** Directory that stays where it is, also below a mountPath: the pod's, with the files of recipes. */
+  readonly keep?: string
 }
 
 /** Something that must exist before mounting, made by the agent in a directory that is the container's own or a volume's. */
@@ -39,15 +41,18 @@ export interface MountPlan {
 
 /**
  * Plans how `mounts` appear at their mountPath without a change of the machine. When every mountPath exists, bind mounts in a private namespace do.
- * Otherwise the container gets a root of its own: an overlay over the machine's root (and over each of its file systems in which something is
+ * Otherwise, or when one hides `facts.keep`, the container gets a root of its own: an overlay over the machine's root (and over each of its file systems in which something is
  * missing) whose upper directory holds the missing mount points and whatever the container writes.
  * @throws RuntimeError `InvalidArgument`
  */
 export function planMounts(mounts: readonly Mount[], facts: MountFacts): MountPlan {
   if (mounts.length === 0) return { mode: 'none', root: '/', placeholders: [], fstab: [] }
-  const placed = placeAll(mounts, facts)
+  const { keep } = facts
+  // mounted over itself, such a directory would hide the shim's files and the volumes that are mounted next: it needs a root of its own
+  const hides = keep !== undefined && placeAll(mounts, facts).some(({ target }) => isBelow(facts.look(keep).real, target))
+  const placed = placeAll(hides ? [...mounts, { hostPath: keep, mountPath: keep, readOnly: false }] : mounts, facts)
   const missing = placed.filter((mount) => mount.missing)
-  const mode = missing.length > 0 ? 'root' : 'bind'
+  const mode = missing.length > 0 || hides ? 'root' : 'bind'
   const base = mode === 'root' ? planRoot(missing, facts) : { root: '/', placeholders: [], fstab: [] }
   const nested = placed.flatMap((mount) => (mount.inVolume ? [mount.inVolume] : []))
   const binds = placed.map((mount) =>

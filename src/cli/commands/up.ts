@@ -1,0 +1,204 @@
+import { createServer } from 'node:net'
+import type { CliContext, Signals } from '../context.ts'
+import { dataLayout } from '../compose/layout.ts'
+import { defaultNodeName } from '../compose/machine.ts'
+import { connect, type Session } from '../connect.ts'
+import { dataDirOf, defaultDataDir } from '../data-dir.ts'
+import { readManifests, type Manifest } from '../apply/read-manifests.ts'
+import { applyObjects } from '../apply/apply-objects.ts'
+import { CliError, EXIT } from '../errors/cli-error.ts'
+import { renderError } from '../errors/render-error.ts'
+import { mergeIntoKubeconfig } from '../kubeconfig/merge-into-kubeconfig.ts'
+import type { ListenAddress } from '../program/options.ts'
+import { LocalCluster } from '../up/local-cluster.ts'
+import { createProgressView, type ProgressView } from '../up/progress-view.ts'
+import { UpDirectory } from '../up/up-directory.ts'
+import { watchCluster, type ClusterWatch } from '../up/watch-cluster.ts'
+
+export interface UpOptions {
+  readonly filename: readonly string[]
+  readonly dataDir?: string
+  readonly listen?: ListenAddress
+  /** A path, `false` for `--no-kubeconfig`, `true` or absent for the user's own. */
+  readonly kubeconfig?: string | boolean
+  readonly switch?: boolean
+  readonly wait?: boolean
+  readonly timeout: number
+  readonly keep?: boolean
+}
+
+const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 6443 }
+
+const NODE_WAIT_MS = 5_000
+
+/** `biplane up`: a whole cluster until the first signal. */
+export async function runUp(context: CliContext, options: UpOptions): Promise<number> {
+  const manifests = options.filename.length > 0 ? await readManifests(context, options.filename) : []
+  const dataDir = dataDirOf(context, options.dataDir)
+  const directory = new UpDirectory(dataDir)
+  const listen = options.listen ?? DEFAULT_LISTEN
+  const lock = directory.lock()
+  // timers and sockets of the parts do not keep a process alive on purpose; this command does until it is told to end
+  const alive = setInterval(() => {}, 60_000)
+  const view = createProgressView(context)
+  try {
+    await checkFree(listen)
+    const signals = context.takeSignals()
+    const nodeName = defaultNodeName()
+    const isDefaultDir = dataDir === defaultDataDir(context)
+    const cluster = new LocalCluster({ context, directory, listen, nodeName, isDefaultDir, view })
+    view.note('Workloads run as processes of this machine. A process is not a sandbox: run only what you trust.')
+    return await supervise({ context, options, directory, view, cluster, manifests, nodeName, signals })
+  } finally {
+    view.close()
+    clearInterval(alive)
+    directory.unlock(lock)
+  }
+}
+
+interface Parts {
+  readonly context: CliContext
+  readonly options: UpOptions
+  readonly directory: UpDirectory
+  readonly view: ProgressView
+  readonly cluster: LocalCluster
+  readonly manifests: readonly Manifest[]
+  readonly nodeName: string
+  readonly signals: Signals
+}
+
+async function supervise(parts: Parts): Promise<number> {
+  const { options, view, cluster, signals } = parts
+  const over = new AbortController()
+  const forced = { value: false }
+  signals.onForce(() => {
+    forced.value = true
+    cluster.kill()
+  })
+  const running = cluster.run()
+  const interrupted = new Promise<'interrupted'>((resolve) =>
+    signals.signal.addEventListener('abort', () => resolve('interrupted'), { once: true }),
+  )
+  const work = bringUp(parts, over.signal)
+  let failure: unknown
+  try {
+    await Promise.race([running, interrupted, work.then(() => interrupted)])
+  } catch (error) {
+    failure = error
+  }
+  over.abort(new Error('going down'))
+  if (!forced.value) view.note(options.keep ? 'ending; workloads are left running' : 'ending, workloads first; once more to end at once')
+  await cluster.stop({ stopWorkloads: !options.keep })
+  await Promise.allSettled([running, work])
+  if (failure !== undefined) throw failure
+  return forced.value ? EXIT.failure : EXIT.ok
+}
+
+/** Everything that happens once the API server answers. Returns when the signal aborts. */
+async function bringUp(parts: Parts, signal: AbortSignal): Promise<void> {
+  const { context, options, directory, view, cluster, nodeName } = parts
+  const aborted = new Promise<'aborted'>((resolve) => signal.addEventListener('abort', () => resolve('aborted'), { once: true }))
+  if ((await Promise.race([cluster.serving, aborted])) === 'aborted') return
+  const adminKubeconfig = dataLayout(directory.dataDir).adminKubeconfig
+  if (options.kubeconfig === false) view.note(`kubeconfig: ${adminKubeconfig}`)
+  else {
+    const explicit = typeof options.kubeconfig === 'string' ? options.kubeconfig : undefined
+    view.note(await mergeIntoKubeconfig(context, directory, { explicit, switchTo: options.switch === true }))
+  }
+  await using session = connect(context, { kubeconfig: adminKubeconfig })
+  const watch = watchCluster(context, session, { view, nodeName })
+  const watching = watch.run(signal)
+  try {
+    // what is applied before there is a node waits for the scheduler's back-off
+    await watch.whenReady([], AbortSignal.any([signal, AbortSignal.timeout(NODE_WAIT_MS)])).catch(() => {})
+    const ids = await applyAll(parts, session, signal)
+    await awaitReady(parts, { watch, ids }, signal)
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+  await watching
+}
+
+/** Applies the manifests. @returns the ids of their workloads, as watchCluster has them */
+async function applyAll({ options, view, manifests }: Parts, session: Session, signal: AbortSignal): Promise<readonly string[]> {
+  if (manifests.length === 0) return []
+  let failures = 0
+  const counts = { created: 0, configured: 0, unchanged: 0 }
+  const applied = await applyObjects(session, manifests, {
+    onApplied: (one) => {
+      counts[one.outcome]++
+      for (const warning of one.warnings) view.note(`warning: ${one.name}: ${warning}`)
+    },
+    onFailed: (error) => {
+      if (signal.aborted) return
+      failures++
+      view.note(renderError(error, { debug: false }).trimEnd())
+    },
+  })
+  const told = Object.entries(counts).flatMap(([outcome, count]) => (count > 0 ? [`${count} ${outcome}`] : []))
+  view.step({
+    id: 'manifests',
+    title: 'manifests',
+    detail: [...told, ...(failures > 0 ? [`${failures} refused`] : [])].join(', '),
+    state: failures > 0 ? 'failed' : 'done',
+  })
+  if (failures > 0 && options.wait && !signal.aborted) throw new CliError(`${failures} of ${manifests.length} objects were not applied`)
+  return applied
+    .filter(({ kind }) => WORKLOADS.has(kind.kind))
+    .map(({ kind, object }) => `${kind.kind.toLowerCase()}/${object.metadata.namespace ?? ''}/${object.metadata.name}`)
+}
+
+const WORKLOADS = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Pod'])
+
+async function awaitReady(
+  { context, options, view }: Parts,
+  { watch, ids }: { readonly watch: ClusterWatch; readonly ids: readonly string[] },
+  signal: AbortSignal,
+): Promise<void> {
+  const startedAtMs = context.clock.monotonic()
+  const late = new AbortController()
+  const timer = options.wait ? context.clock.after(options.timeout, () => late.abort(new Error('timeout'))) : undefined
+  try {
+    await watch.whenReady(ids, AbortSignal.any([signal, late.signal]))
+  } catch (error) {
+    if (signal.aborted) return
+    if (!late.signal.aborted) throw error
+    throw new CliError(`not ready within ${options.timeout / 1000} s`, { why: watch.notReady(ids).join('\n'), fix: 'see: biplane describe pods' })
+  } finally {
+    timer?.cancel()
+  }
+  const seconds = ((context.clock.monotonic() - startedAtMs) / 1000).toFixed(1)
+  view.note([`ready (${seconds}s after the API server)`, ...addresses(watch), 'next: kubectl get pods (or: biplane get pods). Ctrl-C ends it.'].join('\n'))
+}
+
+/** Where services can be reached from this machine. */
+function addresses(watch: ClusterWatch): readonly string[] {
+  return watch
+    .services()
+    .filter(({ metadata }) => metadata.name !== 'kubernetes' || metadata.namespace !== 'default')
+    .slice(0, 12)
+    .flatMap(({ metadata, spec }) => {
+      const address = spec?.clusterIP
+      if (!address || address === 'None') return []
+      const ports = (spec?.ports ?? []).map((port) => `http://${address}:${port.port}`)
+      return [`  service ${metadata.namespace}/${metadata.name}: ${ports.join(' ')}`]
+    })
+}
+
+/** Says so before anything is started when the address cannot be had. */
+async function checkFree({ host, port }: ListenAddress): Promise<void> {
+  if (port === 0) return
+  const server = createServer()
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, resolve)
+    })
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const why = code === 'EADDRINUSE' ? 'another program listens there' : code === 'EADDRNOTAVAIL' ? 'this machine has no such address' : message
+    throw new CliError(`cannot listen on ${host}:${port}`, { why, fix: 'stop that program, or choose another address: --listen 127.0.0.1:0', cause: error })
+  } finally {
+    await new Promise((resolve) => server.close(resolve))
+  }
+}
