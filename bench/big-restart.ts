@@ -63,7 +63,17 @@ async function main(pods: number, runs: number, restMs: number): Promise<void> {
       `owned by ${Math.ceil(pods / 300)} replica sets in 50 namespaces, on ${Math.ceil(pods / 100)} nodes. Median (min to max) of ready: ${spread(readyMs)} ms. After kill -9 a`,
       'process of its own checks the store first.',
       '',
-      ...table(['restart', 'to /readyz ms', 'CPU until then ms', 'RssAnon MB when ready', 'RssAnon MB rested', 'peak RSS MB (with the mapped file)'], [...found, killed].map(cells)),
+      ...table(
+        [
+          'restart',
+          'to /readyz ms',
+          'CPU until then ms',
+          'RssAnon MB when ready',
+          'RssAnon MB rested',
+          'peak RSS MB (with the mapped file)',
+        ],
+        [...found, killed].map(cells),
+      ),
     ])
   } finally {
     rmSync(dataDir, { recursive: true, force: true })

@@ -27,7 +27,11 @@ async function main(runs: number): Promise<void> {
       bare.push(bareNode())
       const dataDir = join(root, String(run))
       // the same directory three times: new, after an orderly end, after a kill
-      for (const [into, signal] of [[fresh, 'SIGTERM'], [existing, 'SIGKILL'], [killed, 'SIGTERM']] as const) {
+      for (const [into, signal] of [
+        [fresh, 'SIGTERM'],
+        [existing, 'SIGKILL'],
+        [killed, 'SIGTERM'],
+      ] as const) {
         const plane = await startControlPlane(bin, { dataDir })
         await plane.stop(signal)
         into.push(plane.readyMs)
@@ -37,7 +41,11 @@ async function main(runs: number): Promise<void> {
   } finally {
     rmSync(root, { recursive: true, force: true })
   }
-  const row = (name: string, values: readonly number[]): string[] => [name, spread(values), (quantile(values, 0.5) / quantile(bare, 0.5)).toFixed(1)]
+  const row = (name: string, values: readonly number[]): string[] => [
+    name,
+    spread(values),
+    (quantile(values, 0.5) / quantile(bare, 0.5)).toFixed(1),
+  ]
   report('cold-start', [
     '# Cold start of the control plane',
     '',
@@ -49,7 +57,10 @@ async function main(runs: number): Promise<void> {
     `3 ms by the process that started it. A fresh directory includes making the CA, the certificates and the bootstrap objects; after kill -9 the store is`,
     `first checked by a process of its own. Medians of ${runs} interleaved rounds.`,
     '',
-    ...table(['start', 'ms: median (min to max)', 'times bare node'], [row('`node -e 0`', bare), row('fresh directory', fresh), row('existing directory', existing), row('after kill -9', killed)]),
+    ...table(
+      ['start', 'ms: median (min to max)', 'times bare node'],
+      [row('`node -e 0`', bare), row('fresh directory', fresh), row('existing directory', existing), row('after kill -9', killed)],
+    ),
   ])
 }
 

@@ -78,7 +78,12 @@ function nodeOf(index: number): KubeObject {
   const name = nodeName(index)
   const amounts = { cpu: '32', memory: '128Gi', 'ephemeral-storage': '200Gi', pods: '110' }
   return {
-    metadata: { name, uid: uidOf(name), creationTimestamp: CREATED, labels: { 'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux' } },
+    metadata: {
+      name,
+      uid: uidOf(name),
+      creationTimestamp: CREATED,
+      labels: { 'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux' },
+    },
     spec: {},
     status: {
       capacity: amounts,
@@ -132,7 +137,14 @@ function podOf(index: number, plan: Plan): KubeObject {
       creationTimestamp: started,
       labels: labelsOf(set),
       ownerReferences: [
-        { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: setName(set), uid: uidOf(setName(set)), controller: true, blockOwnerDeletion: true },
+        {
+          apiVersion: 'apps/v1',
+          kind: 'ReplicaSet',
+          name: setName(set),
+          uid: uidOf(setName(set)),
+          controller: true,
+          blockOwnerDeletion: true,
+        },
       ],
     },
     spec: { ...podSpec(set, token), nodeName: nodeName(Math.floor(index / PODS_PER_NODE)) },
@@ -163,7 +175,10 @@ function podOf(index: number, plan: Plan): KubeObject {
 const imageOf = (set: number): string => `shop/service-${set}:1.4.2`
 
 function podSpec(set: number, token?: string): object {
-  const mounts = token === undefined ? {} : { volumeMounts: [{ name: token, readOnly: true, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' }] }
+  const mounts =
+    token === undefined
+      ? {}
+      : { volumeMounts: [{ name: token, readOnly: true, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' }] }
   return {
     containers: [
       {

@@ -21,6 +21,8 @@ export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
   readonly home: string
+  /** Absent: no. */
+  readonly isRoot?: boolean
   readonly clock: Clock
   /** 0 <= x < 1. */
   readonly random: () => number

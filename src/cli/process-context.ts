@@ -12,6 +12,7 @@ export function processContext(): CliContext {
     env: process.env,
     cwd: process.cwd(),
     home: homedir(),
+    isRoot: process.getuid?.() === 0,
     clock: systemClock,
     random: Math.random,
     out: outputOf(process.stdout),

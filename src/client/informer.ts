@@ -86,10 +86,20 @@ class CachingInformer<T extends KubeObject> implements Informer<T>, ReflectorSin
     const { client, clock, random } = this.#dependencies
     const { namespace, labelSelector, fieldSelector } = this.#options
     const resource = client.of(this.kind)
-    const given = this.#options.transform ?? this.#dependencies.transformOf?.(this.kind as KindDefinition)
+    const given = this.#options.transform ?? this.#dependencies.transformOf?.(this.kind as unknown as KindDefinition)
     const transform = given && ((seen: T): T => this.#transformed(seen, given))
     const log = this.#log
-    const options = { resource, sink: this, clock, random, log, namespace, labelSelector, fieldSelector, ...(transform ? { transform } : {}) }
+    const options = {
+      resource,
+      sink: this,
+      clock,
+      random,
+      log,
+      namespace,
+      labelSelector,
+      fieldSelector,
+      ...(transform ? { transform } : {}),
+    }
     await runReflector(options, signal)
   }
 

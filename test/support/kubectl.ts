@@ -40,8 +40,8 @@ export function useCluster(): () => TestCluster {
   }
 }
 
-/** Registers `body` once for each kubectl version; those that this machine has not are skipped with the reason. */
-export function forEachKubectl(versions: readonly string[], cluster: () => TestCluster, body: (kubectl: () => Kubectl) => void): void {
+/** Registers `body` once for each kubectl version; those that this machine has not are skipped with the reason. `minor` is 35 for 1.35. */
+export function forEachKubectl(versions: readonly string[], cluster: () => TestCluster, body: (kubectl: () => Kubectl, minor: number) => void): void {
   for (const version of versions) {
     const binary = clients.kubectl[version]
     const name = binary ? `kubectl ${version}` : `kubectl ${version} (skipped: this client is not to be had on this machine)`
@@ -54,7 +54,7 @@ export function forEachKubectl(versions: readonly string[], cluster: () => TestC
       body(() => {
         if (!kubectl) throw new Error('no kubectl')
         return kubectl
-      })
+      }, Number(version.split('.')[1]))
     })
   }
 }

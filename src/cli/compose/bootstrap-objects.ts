@@ -43,7 +43,9 @@ export async function ensureBootstrapObjects(
 /** Creates an object, or replaces everything but its metadata when it differs: the port may be another one than last time. */
 async function ensure<T extends KubeObject>(client: Client, kind: KindDefinition<T>, draft: Draft<T>): Promise<void> {
   const api = client.of(kind)
-  const current = await api.get(draft.metadata.name ?? '', { namespace: draft.metadata.namespace }).catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error)))
+  const current = await api
+    .get(draft.metadata.name ?? '', { namespace: draft.metadata.namespace })
+    .catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error)))
   if (!current) return void (await api.create(draft))
   if (kind.plural === namespaces.plural) return
   const { metadata: _metadata, ...wanted } = draft

@@ -186,8 +186,8 @@ async function storeWritable(store: Store): Promise<void> {
 }
 
 async function makeDirectories(layout: DataLayout): Promise<void> {
-  await mkdir(layout.root, { recursive: true })
-  await chmod(layout.root, 0o711)
+  // containers of other users must get through; a directory that was there already is the user's
+  if ((await mkdir(layout.root, { recursive: true })) !== undefined) await chmod(layout.root, 0o711)
   await mkdir(layout.controlPlane, { recursive: true, mode: 0o700 })
 }
 

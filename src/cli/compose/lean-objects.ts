@@ -2,7 +2,7 @@ import { pods } from '../../api/core/v1/pod.ts'
 import { secrets } from '../../api/core/v1/secret.ts'
 import type { Container, Pod, PodCondition, PodSpec, PodStatus, Secret, Volume } from '../../api/generated/types.ts'
 import type { KindDefinition } from '../../api/kind.ts'
-import type { KubeObject, ObjectMeta } from '../../api/meta/object.ts'
+import type { KubeObject } from '../../api/meta/object.ts'
 import { Interner } from './interner.ts'
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
@@ -36,8 +36,17 @@ export function leanPod(pod: Pod, share: Interner): Pod {
   } as Pod
 }
 
-function leanMetadata(metadata: ObjectMeta, share: Interner): ObjectMeta {
-  const { managedFields: _managed, generateName: _generate, namespace, creationTimestamp, labels, annotations, ownerReferences, ...own } = metadata
+function leanMetadata(metadata: Pod['metadata'], share: Interner): Pod['metadata'] {
+  const {
+    managedFields: _managed,
+    generateName: _generate,
+    namespace,
+    creationTimestamp,
+    labels,
+    annotations,
+    ownerReferences,
+    ...own
+  } = metadata
   return {
     ...own,
     ...(namespace === undefined ? {} : { namespace: share.text(namespace) }),

@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs'
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
 import { sleep, type Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
@@ -211,10 +211,22 @@ async function saveIdentity(layout: NodeLayout, identity: NodeIdentity): Promise
 async function makeDirectories(dataDir: string, layout: NodeLayout): Promise<void> {
   // containers run as another user: they must get through to their own files
   for (const dir of [dataDir, join(dataDir, 'nodes'), layout.root]) {
-    await mkdir(dir, { recursive: true })
-    await chmod(dir, 0o711)
+    // a directory that was there already is the user's: its mode is not ours to change
+    if ((await mkdir(dir, { recursive: true })) !== undefined) await chmod(dir, 0o711)
   }
   await mkdir(layout.state, { recursive: true, mode: 0o700 })
+  const closed = process.getuid?.() === 0 ? await closedAncestor(layout.root) : undefined
+  if (closed !== undefined) {
+    throw new Error(`containers run as an unprivileged user, who cannot get through ${closed} to ${layout.root}: choose another --data-dir (default: /var/lib/biplane/default), or chmod o+x ${closed}`)
+  }
+}
+
+/** The first directory above `path` that other users may not enter. */
+async function closedAncestor(path: string): Promise<string | undefined> {
+  for (let dir = dirname(path); dir !== dirname(dir); dir = dirname(dir)) {
+    if (((await stat(dir)).mode & 0o001) === 0) return dir
+  }
+  return undefined
 }
 
 /** Stops every container on this node, however the API sees it: `up` is going down. */

@@ -3,7 +3,7 @@ import type { CliContext } from '../context.ts'
 import { collect, parseCount, parseDuration, parseListen, parsePair, withFiles, withOutput } from './options.ts'
 import type { Act } from './program.ts'
 
-const DATA_DIR = 'where everything is kept (default: ~/.biplane/default)'
+const DATA_DIR = 'where everything is kept (default: ~/.biplane/default; as root /var/lib/biplane/default)'
 
 /** Commands that are a cluster, or a part of one. */
 export function addClusterCommands(program: Command, context: CliContext, act: Act): void {

@@ -1,4 +1,4 @@
-import type { WatchEvent } from '../../api/meta/object.ts'
+import type { KubeObject, WatchEvent } from '../../api/meta/object.ts'
 import type { ApiRequest } from '../../client/transport.ts'
 
 /** Who asks, as authentication found out. */
@@ -43,6 +43,8 @@ export interface ServerRequest extends ApiRequest {
  */
 export interface ServerWatchEvent extends WatchEvent {
   readonly line: Uint8Array
+  /** The object once more, for one consumer alone, without the detour over `line`. Absent where events are not whole objects. */
+  readonly fresh?: () => KubeObject
 }
 
 /** What goes back. Lists and objects may exist only as bytes until somebody wants them parsed. */

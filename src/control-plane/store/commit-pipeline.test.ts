@@ -124,6 +124,10 @@ describe('durability', () => {
 describe('a refused write', () => {
   it('rejects all that waits, refuses all that follows, is never tried again, and leaves reads alone', async () => {
     const { backend, store, clock } = await gated()
+    backend.isOpen = true
+    const lease = await store.leases.grant(30)
+    backend.isOpen = false
+    backend.commits.length = 0
     const watch = store.watch('/')
     const event = watchOutcome(watch[Symbol.asyncIterator]().next())
     const inFlight = put(store, '/a')
@@ -133,6 +137,7 @@ describe('a refused write', () => {
     backend.fail('input/output error')
     for (const promise of [inFlight, queued, waiting]) await expectCode(promise, 'ReadOnly')
     await expectCode(put(store, '/c'), 'ReadOnly')
+    await expectCode(put(store, '/c', 'x', lease), 'ReadOnly')
     await expectCode(store.leases.grant(5), 'ReadOnly')
     await expectCode(store.leases.keepAlive(5n), 'ReadOnly')
     await expectCode(store.compact(2n), 'ReadOnly')

@@ -26,6 +26,7 @@ export class Lessor {
   readonly #leases = new Map<number, Lease>()
   #timer: Timer | undefined
   #wakeAt = Infinity
+  #isClosed = false
 
   constructor(clock: Clock, expire: (id: number) => void) {
     this.#clock = clock
@@ -69,13 +70,14 @@ export class Lessor {
     if (version.leaseId !== 0) this.#leases.get(version.leaseId)?.keys.add(key)
   }
 
+  /** Nothing expires any more. */
   close(): void {
+    this.#isClosed = true
     this.#timer?.cancel()
-    this.#timer = undefined
-    this.#leases.clear()
   }
 
   #wakeNoLaterThan(deadline: number): void {
+    if (this.#isClosed) return
     this.#timer?.cancel()
     this.#wakeAt = deadline
     this.#timer = this.#clock.after(Math.max(0, deadline - this.#clock.monotonic()), () => this.#wake())

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { RootDatabase } from 'lmdb'
 import { open as openLmdb } from 'lmdb'
@@ -67,6 +67,8 @@ export class LmdbBackend implements Backend {
     for (const leftOver of [temporary, `${temporary}-lock`]) rmSync(leftOver, { force: true })
     try {
       this.#opened = connect(temporary, false)
+      // it holds every Secret of the cluster
+      chmodSync(temporary, 0o600)
       await this.commit({ records: [], removed: [], leases: [], meta })
       await this.close()
       renameSync(temporary, this.#file)

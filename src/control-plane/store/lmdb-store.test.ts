@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect, it } from 'vitest'
 import { FakeClock } from '../../base/fake-clock.ts'
 import { describeStore } from './conformance.ts'
 import type { Store } from './contract.ts'
@@ -25,4 +26,12 @@ describeStore('lmdb store', async () => {
       rmSync(dir, { recursive: true, force: true })
     },
   }
+})
+
+it('lets nobody else read the database of an lmdb store', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'lmdb-store-'))
+  const store = await openLmdbStore({ dir, clock: new FakeClock(), compaction: false })
+  expect(statSync(join(dir, 'store.mdb')).mode & 0o777).toBe(0o600)
+  await store.close()
+  rmSync(dir, { recursive: true, force: true })
 })

@@ -54,7 +54,10 @@ export function newClusterId(random: (bytes: number) => Uint8Array): string {
   return Buffer.from(random(8)).toString('hex')
 }
 
-/** The store over any Backend. Evaluation and reads are synchronous; only durability is waited for. */
+/**
+ * The store over any Backend. Evaluation and reads are synchronous; only durability is waited for. Values are taken over,
+ * not copied: a caller does not change bytes that it has put.
+ */
 export class MvccStore implements Store {
   readonly leases: Leases
   readonly #backend: Backend

@@ -207,8 +207,8 @@ describe('a store behaves as an array of all its states', () => {
       const backend = new MemoryBackend()
       await agree(async () => createMemoryStore({ backend, clock: new FakeClock(), compaction: false }), steps)
     })
-    await fc.assert(property, { numRuns: 400 })
-  })
+    await fc.assert(property, { numRuns: 300 })
+  }, 60_000)
 
   it('in LMDB', async () => {
     const property = fc.asyncProperty(fc.array(command, { minLength: 20, maxLength: 60 }), async (steps) => {
@@ -219,6 +219,6 @@ describe('a store behaves as an array of all its states', () => {
         rmSync(dir, { recursive: true, force: true })
       }
     })
-    await fc.assert(property, { numRuns: 30 })
-  })
+    await fc.assert(property, { numRuns: 15 })
+  }, 60_000)
 })

@@ -2,7 +2,15 @@ import { encodeJson } from '../../../base/json.ts'
 import type { KubeObject, WatchEventType } from '../../../api/meta/object.ts'
 import { dumpYaml } from '../../../api/yaml.ts'
 import type { Payload, ServerResponse, ServerWatchEvent } from '../contract.ts'
-import { ChunkPacker, wireChunks, type EventForm, type ObjectState, type Resource, type StoredObject } from '../registry/index.ts'
+import {
+  ChunkPacker,
+  WHOLE_OBJECTS,
+  wireChunks,
+  type EventForm,
+  type ObjectState,
+  type Resource,
+  type StoredObject,
+} from '../registry/index.ts'
 import type { View } from './accept.ts'
 import { partialObject, tableHead, tableRow, type IncludeObject, type TableOptions } from './table.ts'
 
@@ -65,7 +73,7 @@ const LINE_END = Buffer.from('}\n')
 /** The form in which a watch wants its events. */
 export function eventForm(resource: Resource, rendering: Rendering): EventForm {
   const { view, includeObject } = rendering
-  const id = view.as === 'object' ? 'object' : `${view.as} ${view.version} ${includeObject}`
+  const id = view.as === 'object' ? WHOLE_OBJECTS : `${view.as} ${view.version} ${includeObject}`
   return {
     id,
     encode: (type, state) => {

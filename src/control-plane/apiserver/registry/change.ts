@@ -11,8 +11,12 @@ export interface ObjectState {
   readonly resource: Resource
   readonly value: Uint8Array
   readonly revision: bigint
+  /** Parsed anew at each call. */
   readonly object: () => KubeObject
 }
+
+/** `id` of the form that shows whole objects. */
+export const WHOLE_OBJECTS = 'object'
 
 /** How a watch wants its events written: whole objects, metadata alone, or table rows. */
 export interface EventForm {
@@ -101,6 +105,7 @@ export function lazyEvent(type: WatchEventType, form: EventForm, state: ObjectSt
   let object: KubeObject | undefined
   const event = {
     type,
+    ...(form.id === WHOLE_OBJECTS ? { fresh: state.object } : {}),
     get line(): Uint8Array {
       return (line ??= form.encode(type, state))
     },

@@ -13,7 +13,7 @@
 //   status-errors.ts      every refusal in upstream's words
 export * from './admission.ts'
 export { ChunkPacker } from './chunk-packer.ts'
-export type { EventForm, ObjectState } from './change.ts'
+export { WHOLE_OBJECTS, type EventForm, type ObjectState } from './change.ts'
 export { decodeContinue, encodeContinue, ExpiredContinueError, type ContinueToken } from './continue-token.ts'
 export { createObject } from './create-object.ts'
 export { deleteObject, type Deleted } from './delete-object.ts'

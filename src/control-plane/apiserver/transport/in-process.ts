@@ -62,10 +62,13 @@ function ownEvent(event: ServerWatchEvent): WatchEvent<KubeObject> {
   return {
     type: event.type,
     get object() {
-      object ??= (JSON.parse(Buffer.from(event.line.buffer, event.line.byteOffset, event.line.byteLength).toString()) as WatchEvent).object
-      return object
+      return (object ??= event.fresh ? event.fresh() : parseLine(event.line))
     },
   }
+}
+
+function parseLine(line: Uint8Array): KubeObject {
+  return (JSON.parse(Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString()) as WatchEvent<KubeObject>).object
 }
 
 async function* streamOf(body: Payload): AsyncGenerator<Uint8Array> {
