@@ -139,6 +139,9 @@ function report(table: readonly Round[][], how: { rounds: number; seconds: numbe
     'process of its own behind the same call, the same client and the same connections: only the server differs. All data lies on',
     `one file system. Medians of ${how.rounds} interleaved rounds of ${how.seconds} s after one to warm up.`,
     '',
+    'A lone writer pays in full for the two flushes of an LMDB commit (pages, then the meta page: seen with strace); etcd appends to a log',
+    'with one (its design, not traced here). Batches hide the difference.',
+    '',
     machineFacts(),
     '',
   ].join('\n')

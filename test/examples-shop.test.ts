@@ -56,6 +56,8 @@ describe.each([
     expect(traffic.answered).toBeGreaterThan(20)
   })
 
+  // it takes a kubelet's minute, and is the same for every user: once is enough
+  if (uid !== undefined) return
   test.skipIf(needed.missing !== '')('the catalogue changes while api runs', async () => {
     const catalogue = JSON.stringify([{ id: 'boat', name: 'Boat', price: '9' }])
     await cluster.kubectl('patch', 'configmap/shop', '-p', JSON.stringify({ data: { 'catalogue.json': catalogue } }))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { forEachKubectl, useCluster, type Kubectl } from './support/kubectl.ts'
+import { forEachKubectl, useCluster, type Client } from './support/kubectl.ts'
 
 /** What a user of kubectl sees: creating, changing and deleting objects; none of them runs anything. */
 
@@ -26,10 +26,9 @@ metadata: {name: ${name}}
 data: {${data}}
 `
 
-const spec = (kubectl: Kubectl, name: string, path: string): Promise<string> =>
-  kubectl.ok(`get deploy ${name} -o jsonpath={.spec.${path}}`)
+const spec = (kubectl: Client, name: string, path: string): Promise<string> => kubectl.ok(`get deploy ${name} -o jsonpath={.spec.${path}}`)
 
-forEachKubectl(['1.35', '1.30', '1.34', '1.33'], cluster, (kubectl, minor) => {
+forEachKubectl(['1.35', '1.34', '1.33', '1.30'], cluster, (kubectl) => {
   test('apply creates, finds unchanged, configures; dry runs change nothing', async () => {
     kubectl().file('apply.yaml', deployment('applied'))
     await kubectl().steps(
@@ -39,7 +38,10 @@ forEachKubectl(['1.35', '1.30', '1.34', '1.33'], cluster, (kubectl, minor) => {
       ['apply -f apply.yaml', 'deployment.apps/applied created'],
       ['apply -f apply.yaml', 'deployment.apps/applied unchanged'],
     )
-    kubectl().file('apply.yaml', deployment('applied', '      priorityClassName: system-node-critical').replace('replicas: 0', 'paused: true'))
+    kubectl().file(
+      'apply.yaml',
+      deployment('applied', '      priorityClassName: system-node-critical').replace('replicas: 0', 'paused: true'),
+    )
     await kubectl().steps(
       ['apply -f apply.yaml --dry-run=server -o jsonpath={.spec.paused}', 'true'],
       ['get deploy applied -o jsonpath={.spec.paused}', ''],
@@ -48,23 +50,6 @@ forEachKubectl(['1.35', '1.30', '1.34', '1.33'], cluster, (kubectl, minor) => {
       ['apply view-last-applied deploy/applied', /priorityClassName: system-node-critical/],
       ['delete -f apply.yaml', /^deployment\.apps "applied" deleted/],
     )
-  })
-
-  test('apply --prune deletes what the manifests no longer have', async () => {
-    kubectl().file('one.yaml', configMap('prune-one', "a: '1'").replace('{name: prune-one}', '{name: prune-one, labels: {set: p}}'))
-    kubectl().file('two.yaml', configMap('prune-two', "a: '1'").replace('{name: prune-two}', '{name: prune-two, labels: {set: p}}'))
-    await kubectl().steps(
-      ['apply -f one.yaml -f two.yaml', 'configmap/prune-one created\nconfigmap/prune-two created'],
-      ['apply -f one.yaml --prune -l set=p --prune-allowlist=core/v1/ConfigMap', /^configmap\/prune-one unchanged\nconfigmap\/prune-two pruned$/],
-      ['get cm -l set=p -o name', 'configmap/prune-one'],
-    )
-  })
-
-  test('diff shows what apply would change, and says so with exit code 1', async () => {
-    kubectl().file('diff.yaml', configMap('compared', "a: '1'"))
-    await kubectl().steps(['diff -f diff.yaml', /^\+data:\n\+ {2}a: "1"$/m, 1], ['apply -f diff.yaml', 'configmap/compared created'], ['diff -f diff.yaml', ''])
-    kubectl().file('diff.yaml', configMap('compared', "a: '2'"))
-    await kubectl().steps(['diff -f diff.yaml', /^- {2}a: "1"\n\+ {2}a: "2"$/m, 1], ['get cm compared -o jsonpath={.data.a}', '1'])
   })
 
   test('create from flags, in the client’s own encoding', async () => {
@@ -81,7 +66,10 @@ forEachKubectl(['1.35', '1.30', '1.34', '1.33'], cluster, (kubectl, minor) => {
       ["create cronjob made --image=host --schedule='*/5 * * * *' -- true", 'cronjob.batch/made created'],
       ['get cronjob made -o jsonpath={.spec.schedule}/{.spec.concurrencyPolicy}', '*/5 * * * */Allow'],
       ['create role made --verb=get,list --resource=pods,deployments.apps', 'role.rbac.authorization.k8s.io/made created'],
-      ['describe role made', /Resources +Non-Resource URLs +Resource Names +Verbs[^]*pods +\[\] +\[\] +\[get list\][^]*deployments\.apps +\[\] +\[\] +\[get list\]/],
+      [
+        'describe role made',
+        /Resources +Non-Resource URLs +Resource Names +Verbs[^]*pods +\[\] +\[\] +\[get list\][^]*deployments\.apps +\[\] +\[\] +\[get list\]/,
+      ],
       ['create rolebinding made --role=made --serviceaccount=default:default', 'rolebinding.rbac.authorization.k8s.io/made created'],
       ['create serviceaccount made', 'serviceaccount/made created'],
       ['create token made', /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/],
@@ -103,14 +91,42 @@ forEachKubectl(['1.35', '1.30', '1.34', '1.33'], cluster, (kubectl, minor) => {
       ['get cm fresh --ignore-not-found', ''],
     )
   })
+})
 
-  // up to 1.32 kubectl posts autoscaling/v1, which is not served
-  test.skipIf(minor < 33)('autoscale (skipped before 1.33: needs autoscaling/v1)', async () => {
+// up to 1.32 kubectl posts autoscaling/v1, which is not served
+forEachKubectl(['1.35', '1.34', '1.33'], cluster, (kubectl) => {
+  test('autoscale', async () => {
     await kubectl().steps(
       ['create deployment scaled --image=host --replicas=0 -- sleep 9', 'deployment.apps/scaled created'],
       ['autoscale deploy scaled --min=2 --max=5 --cpu-percent=80', /horizontalpodautoscaler\.autoscaling\/scaled autoscaled/],
       ['get hpa scaled', /^scaled +Deployment\/scaled +(?:cpu: )?<unknown>\/80% +2 +5 +0 +\S+$/m],
     )
+  })
+})
+
+forEachKubectl(['1.35', '1.30'], cluster, (kubectl) => {
+  test('apply --prune deletes what the manifests no longer have', async () => {
+    kubectl().file('one.yaml', configMap('prune-one', "a: '1'").replace('{name: prune-one}', '{name: prune-one, labels: {set: p}}'))
+    kubectl().file('two.yaml', configMap('prune-two', "a: '1'").replace('{name: prune-two}', '{name: prune-two, labels: {set: p}}'))
+    await kubectl().steps(
+      ['apply -f one.yaml -f two.yaml', 'configmap/prune-one created\nconfigmap/prune-two created'],
+      [
+        'apply -f one.yaml --prune -l set=p --prune-allowlist=core/v1/ConfigMap',
+        /^configmap\/prune-one unchanged\nconfigmap\/prune-two pruned$/,
+      ],
+      ['get cm -l set=p -o name', 'configmap/prune-one'],
+    )
+  })
+
+  test('diff shows what apply would change, and says so with exit code 1', async () => {
+    kubectl().file('diff.yaml', configMap('compared', "a: '1'"))
+    await kubectl().steps(
+      ['diff -f diff.yaml', /^\+data:\n\+ {2}a: "1"$/m, 1],
+      ['apply -f diff.yaml', 'configmap/compared created'],
+      ['diff -f diff.yaml', ''],
+    )
+    kubectl().file('diff.yaml', configMap('compared', "a: '2'"))
+    await kubectl().steps(['diff -f diff.yaml', /^- {2}a: "1"\n\+ {2}a: "2"$/m, 1], ['get cm compared -o jsonpath={.data.a}', '1'])
   })
 
   test('edit stores what the editor leaves, and nothing where it leaves everything', async () => {
@@ -143,11 +159,26 @@ forEachKubectl(['1.35', '1.30', '1.34', '1.33'], cluster, (kubectl, minor) => {
       [`patch deploy patched -p '${container('"env":[{"name":"B","value":"2"}]')}'`, 'deployment.apps/patched patched (no change)'],
       [`patch deploy patched --type=merge -p '${container('"image":"other"')}'`, 'deployment.apps/patched patched'],
       ['get deploy patched -o jsonpath={.spec.template.spec.containers[0].env}', ''],
-      [`patch deploy patched --type=json -p '[{"op":"test","path":"/spec/replicas","value":0},{"op":"add","path":"/metadata/labels/x","value":"y"}]'`, 'deployment.apps/patched patched'],
+      [
+        `patch deploy patched --type=json -p '[{"op":"test","path":"/spec/replicas","value":0},{"op":"add","path":"/metadata/labels/x","value":"y"}]'`,
+        'deployment.apps/patched patched',
+      ],
       ['get deploy patched -o jsonpath={.metadata.labels.x}', 'y'],
-      [`patch deploy patched --type=json -p '[{"op":"test","path":"/spec/replicas","value":7}]'`, /^The request is invalid: the server rejected our request due to an error in our request/, 1],
-      [`patch deploy patched -p '{"spec":{"replicas":-1}}'`, 'The Deployment "patched" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0', 1],
-      [`patch deploy patched -p '{"spec":{"selector":{"matchLabels":{"x":"y"}}}}'`, /The Deployment "patched" is invalid: [^]*spec\.selector: Invalid value: .*: field is immutable/, 1],
+      [
+        `patch deploy patched --type=json -p '[{"op":"test","path":"/spec/replicas","value":7}]'`,
+        /^The request is invalid: the server rejected our request due to an error in our request/,
+        1,
+      ],
+      [
+        `patch deploy patched -p '{"spec":{"replicas":-1}}'`,
+        'The Deployment "patched" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0',
+        1,
+      ],
+      [
+        `patch deploy patched -p '{"spec":{"selector":{"matchLabels":{"x":"y"}}}}'`,
+        /The Deployment "patched" is invalid: [^]*spec\.selector: Invalid value: .*: field is immutable/,
+        1,
+      ],
       [`patch deploy patched --subresource=status --type=merge -p '{"status":{"replicas":0}}'`, /^deployment\.apps\/patched patched/],
     )
   })
@@ -188,7 +219,10 @@ forEachKubectl(['1.35', '1.30', '1.34', '1.33'], cluster, (kubectl, minor) => {
       ['annotate deploy marked note-', 'deployment.apps/marked annotated'],
       ['get deploy marked -o jsonpath={.metadata.annotations.note}', ''],
       ['scale deploy marked --replicas=0 --current-replicas=3', 'error: Expected replicas to be 3, was 0', 1],
-      ['get --raw /apis/apps/v1/namespaces/' + kubectl().namespace + '/deployments/marked/scale', /"kind":"Scale"[^]*"selector":"app=marked"/],
+      [
+        'get --raw /apis/apps/v1/namespaces/' + kubectl().namespace + '/deployments/marked/scale',
+        /"kind":"Scale"[^]*"selector":"app=marked"/,
+      ],
     )
   })
 
@@ -203,7 +237,10 @@ forEachKubectl(['1.35', '1.30', '1.34', '1.33'], cluster, (kubectl, minor) => {
       'Error from server (BadRequest): error when creating "bad.yaml": Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.containers[0].imagee"',
     )
     await kubectl().steps(
-      ['create -f bad.yaml --validate=warn --dry-run=server', /^(?:pod\/bad created \(server dry run\)\n)?Warning: unknown field "spec\.containers\[0\]\.imagee"/],
+      [
+        'create -f bad.yaml --validate=warn --dry-run=server',
+        /^(?:pod\/bad created \(server dry run\)\n)?Warning: unknown field "spec\.containers\[0\]\.imagee"/,
+      ],
       ['create -f bad.yaml --validate=ignore --dry-run=server', 'pod/bad created (server dry run)'],
     )
     await refused(
@@ -216,25 +253,45 @@ forEachKubectl(['1.35', '1.30', '1.34', '1.33'], cluster, (kubectl, minor) => {
       /^The Pod "Bad_Name" is invalid: \n\* metadata\.name: Invalid value: "Bad_Name": a lowercase RFC 1123 subdomain must consist of [^]*\n\* spec\.containers\[0\]\.name: Invalid value: "X_y": a lowercase RFC 1123 label must consist of [^]*\n\* spec\.containers\[0\]\.ports\[0\]\.containerPort: Invalid value: 99999: must be between 1 and 65535, inclusive$/,
     )
     await refused(`${pod}spec: {containers: []}\n`, 'The Pod "bad" is invalid: spec.containers: Required value')
-    await refused(deployment('bad').replace('metadata: {labels: {app: bad}}', 'metadata: {labels: {app: other}}'), /^The Deployment "bad" is invalid: spec\.template\.metadata\.labels: Invalid value: .*: `selector` does not match template `labels`$/)
+    await refused(
+      deployment('bad').replace('metadata: {labels: {app: bad}}', 'metadata: {labels: {app: other}}'),
+      /^The Deployment "bad" is invalid: spec\.template\.metadata\.labels: Invalid value: .*: `selector` does not match template `labels`$/,
+    )
     await refused(
       'apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {type: Foo, ports: [{port: 80}]}\n',
       'The Service "bad" is invalid: spec.type: Unsupported value: "Foo": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"',
     )
-    await refused(configMap('bad', 'a: 1'), /^Error from server \(BadRequest\): error when creating "bad\.yaml": ConfigMap in version "v1" cannot be handled as a ConfigMap: json: .*cannot unmarshal number/)
+    await refused(
+      configMap('bad', 'a: 1'),
+      /^Error from server \(BadRequest\): error when creating "bad\.yaml": ConfigMap in version "v1" cannot be handled as a ConfigMap: json: .*cannot unmarshal number/,
+    )
     await refused(configMap('bad', 'a: [').trim(), /^error: error parsing bad\.yaml: error converting YAML to JSON: yaml: /)
-    await refused(configMap('bad', "a: '1'").replace('{name: bad}', '{name: bad, namespace: nowhere}'), 'Error from server (NotFound): error when creating "bad.yaml": namespaces "nowhere" not found')
+    await refused(
+      configMap('bad', "a: '1'").replace('{name: bad}', '{name: bad, namespace: nowhere}'),
+      'Error from server (NotFound): error when creating "bad.yaml": namespaces "nowhere" not found',
+    )
     await refused('apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n', /resource name may not be empty|name or generateName is required/)
     kubectl().file('made-twice.yaml', configMap('made-twice', "a: '1'"))
     await kubectl().ok('create -f made-twice.yaml')
     await kubectl().steps(
-      ['create -f made-twice.yaml', 'Error from server (AlreadyExists): error when creating "made-twice.yaml": configmaps "made-twice" already exists', 1],
-      ['delete ns kube-system --wait=false', /Error from server \(Forbidden\): namespaces "kube-system" is forbidden: this namespace may not be deleted/, 1],
+      [
+        'create -f made-twice.yaml',
+        'Error from server (AlreadyExists): error when creating "made-twice.yaml": configmaps "made-twice" already exists',
+        1,
+      ],
+      [
+        'delete ns kube-system --wait=false',
+        /Error from server \(Forbidden\): namespaces "kube-system" is forbidden: this namespace may not be deleted/,
+        1,
+      ],
     )
   })
 
   test('a body of 5 MB is refused', async () => {
-    kubectl().file('big.json', JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'big' }, data: { a: 'x'.repeat(5_000_000) } }))
+    kubectl().file(
+      'big.json',
+      JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'big' }, data: { a: 'x'.repeat(5_000_000) } }),
+    )
     await kubectl().steps([
       'create -f big.json',
       'Error from server (RequestEntityTooLarge): error when creating "big.json": Request entity too large: limit is 3145728',

@@ -46,8 +46,10 @@ export class IndexedCache<T extends KubeObject> implements Lister<T> {
 
   /** Adds or replaces. @returns what was there before */
   set(object: T): T | undefined {
-    const key = keyOf(object)
-    const previous = this.#all.objects.get(key)
+    const known = keyOf(object)
+    const previous = this.#all.objects.get(known)
+    // joined anew for a new object: a string made by `+` keeps its parts, which costs more than itself
+    const key = previous ? known : known.split('/').join('/')
     this.#all.set(key, object)
     put(this.#namespaces, object.metadata.namespace ?? '', key, object)
     for (const index of this.#indexes.values()) {

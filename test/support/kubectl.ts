@@ -40,21 +40,21 @@ export function useCluster(): () => TestCluster {
   }
 }
 
-/** Registers `body` once for each kubectl version; those that this machine has not are skipped with the reason. `minor` is 35 for 1.35. */
-export function forEachKubectl(versions: readonly string[], cluster: () => TestCluster, body: (kubectl: () => Kubectl, minor: number) => void): void {
+/** Registers `body` once for each kubectl version; those that this machine has not are skipped with the reason. */
+export function forEachKubectl(versions: readonly string[], cluster: () => TestCluster, body: (kubectl: () => Client) => void): void {
   for (const version of versions) {
     const binary = clients.kubectl[version]
     const name = binary ? `kubectl ${version}` : `kubectl ${version} (skipped: this client is not to be had on this machine)`
     describe.skipIf(!binary)(name, () => {
-      let kubectl: Kubectl | undefined
+      let kubectl: Client | undefined
       beforeAll(async () => {
-        kubectl = new Kubectl(binary ?? '', { cluster: cluster(), namespace: `v${version.replace('.', '-')}` })
+        kubectl = new Client(binary ?? '', { cluster: cluster(), namespace: `v${version.replace('.', '-')}` })
         await kubectl.makeNamespace()
       })
       body(() => {
         if (!kubectl) throw new Error('no kubectl')
         return kubectl
-      }, Number(version.split('.')[1]))
+      })
     })
   }
 }
@@ -76,7 +76,7 @@ export interface RunOptions {
 export type Step = readonly [line: string, prints: string | RegExp, code?: number]
 
 /** One client with a home, a folder for manifests and a namespace of its own. */
-export class Kubectl {
+export class Client {
   readonly namespace: string
   /** Where commands run: manifests lie here. */
   readonly dir: string
@@ -94,9 +94,10 @@ export class Kubectl {
     this.#env = { PATH: process.env['PATH'] ?? '', HOME: this.dir, KUBECONFIG: join(this.dir, 'kubeconfig') }
   }
 
+  /** Makes the namespace unless it is there. */
   async makeNamespace(): Promise<void> {
     const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.namespace } }
-    await this.ok('create -f -', { input: JSON.stringify(namespace) })
+    await this.ok('apply -f -', { input: JSON.stringify(namespace) })
   }
 
   /** Puts a manifest where commands find it by its name. */

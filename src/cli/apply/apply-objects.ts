@@ -1,4 +1,5 @@
 import type { KindDefinition } from '../../api/kind.ts'
+import { deepEqual } from '../../api/meta/equality.ts'
 import type { KubeObject } from '../../api/meta/object.ts'
 import { BUILT_IN_KINDS } from '../../api/registry.ts'
 import { patchSchemaOf } from '../../api/schema/patch-schema.ts'
@@ -11,7 +12,7 @@ import { displayName, kindOfObject } from '../objects/find-kind.ts'
 import type { Session } from '../connect.ts'
 import { explainRefusal } from './explain-refusal.ts'
 import { orderManifests } from './order-manifests.ts'
-import { lastAppliedOf, planPatch, withLastApplied } from './plan-apply.ts'
+import { isAmbiguous, lastAppliedOf, planPatch, withLastApplied } from './plan-apply.ts'
 import type { Manifest } from './read-manifests.ts'
 
 export type ApplyOutcome = 'created' | 'configured' | 'unchanged'
@@ -70,15 +71,25 @@ async function applyObject(session: Session, manifest: Manifest, options: ApplyO
   const wanted = withLastApplied(namespace === undefined ? object : { ...object, metadata: { ...object.metadata, namespace } })
   const name = object.metadata.name
   const current = name === undefined ? undefined : await read(request, name)
-  const response = current === undefined || name === undefined ? await create(request, wanted) : await patch(request, { name, wanted, current })
+  const response =
+    current === undefined || name === undefined ? await create(request, wanted) : await patch(request, { name, wanted, current })
   const result = (await response.object()) as KubeObject
   return {
-    outcome: current === undefined ? 'created' : current.metadata.resourceVersion === result.metadata.resourceVersion ? 'unchanged' : 'configured',
+    outcome: current === undefined ? 'created' : isUnchanged(current, result) ? 'unchanged' : 'configured',
     kind,
     object: result,
     name: displayName(kind, result.metadata.name),
     warnings: warningsOf(response),
   }
+}
+
+/** A dry run leaves the version as it is, so the contents count too. */
+function isUnchanged(before: KubeObject, after: KubeObject): boolean {
+  const bare = ({ metadata: { managedFields: _fields, resourceVersion: _version, ...metadata }, ...rest }: KubeObject): object => ({
+    metadata,
+    ...rest,
+  })
+  return before.metadata.resourceVersion === after.metadata.resourceVersion && deepEqual(bare(before), bare(after))
 }
 
 async function read({ transport, kind, namespace }: Request, name: string): Promise<KubeObject | undefined> {
@@ -94,14 +105,21 @@ async function read({ transport, kind, namespace }: Request, name: string): Prom
 function create({ transport, kind, namespace, query }: Request, object: object): Promise<ApiResponse> {
   const path = resourcePath(kind, { namespace })
   // bytes: the manifest may hold integers that a JavaScript number does not
-  return transport.send({ method: 'POST', path, query, headers: { 'content-type': 'application/json' }, body: Buffer.from(encodeJson(object)) })
+  return transport.send({
+    method: 'POST',
+    path,
+    query,
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from(encodeJson(object)),
+  })
 }
 
 function patch(
   { transport, kind, namespace, query }: Request,
   change: { readonly name: string; readonly wanted: Record<string, unknown>; readonly current: KubeObject },
 ): Promise<ApiResponse> {
-  const schema = kind.schema === undefined ? undefined : patchSchemaOf(kind.schema)
+  const known = kind.schema === undefined ? undefined : patchSchemaOf(kind.schema)
+  const schema = known && !isAmbiguous(change.wanted, known) ? known : undefined
   const body = Buffer.from(encodeJson(planPatch(lastAppliedOf(change.current), change.wanted, schema)))
   const type = schema === undefined ? 'application/merge-patch+json' : 'application/strategic-merge-patch+json'
   const path = resourcePath(kind, { namespace, name: change.name })

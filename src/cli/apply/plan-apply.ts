@@ -42,10 +42,32 @@ export function planPatch(last: Json | undefined, wanted: Json, schema: PatchSch
   for (const [key, value] of Object.entries(wanted)) {
     if (value === undefined) continue
     const before = last && getOwn(last, key)
-    for (const [name, change] of Object.entries(planField(key, { before, value, schema: schema?.property(key) }))) setOwn(patch, name, change)
+    for (const [name, change] of Object.entries(planField(key, { before, value, schema: schema?.property(key) })))
+      setOwn(patch, name, change)
   }
   for (const key of Object.keys(last ?? {})) if (getOwn(wanted, key) === undefined) setOwn(patch, key, null)
   return patch
+}
+
+/**
+ * Whether a list with a merge key has elements that cannot be told apart by it (port 53 for UDP and TCP) or lack it: a strategic
+ * merge patch would lose one of them.
+ */
+export function isAmbiguous(value: unknown, schema: PatchSchema): boolean {
+  if (isObject(value)) {
+    return Object.entries(value).some(([key, child]) => {
+      const property = schema.property(key)
+      return property !== undefined && isAmbiguous(child, property)
+    })
+  }
+  if (!Array.isArray(value)) return false
+  const { mergeKey } = schema
+  if (mergeKey !== undefined && schema.strategies.includes('merge')) {
+    const keys = new Set(value.map((item) => (isObject(item) ? getOwn(item, mergeKey) : undefined)))
+    if (keys.has(undefined) || keys.size < value.length) return true
+  }
+  const items = schema.items()
+  return items !== undefined && value.some((item) => isAmbiguous(item, items))
 }
 
 interface Field {
@@ -79,9 +101,6 @@ function planMergeList(
 ): Json {
   const { value, schema, mergeKey } = list
   const keyOf = (item: unknown): unknown => (isObject(item) ? item[mergeKey] : undefined)
-  // elements without a key, or with the same one (port 53 for UDP and TCP), cannot be told apart: the list is set as a whole
-  const keys = new Set(value.map(keyOf))
-  if (keys.has(undefined) || keys.size < value.length) return { [key]: [...value, { $patch: 'replace' }] }
   const items = schema.items()
   const elements = value.map((item) => {
     const before = old.find((other) => deepEqual(keyOf(other), keyOf(item)))

@@ -33,19 +33,22 @@ export async function readManifests(context: CliContext, paths: readonly string[
   const manifests: Manifest[] = []
   for (const path of paths) {
     if (path === '-') manifests.push(...parseText(await context.readInput(), 'standard input'))
-    else for (const file of filesAt(resolve(context.cwd, path), path)) manifests.push(...parseText(readFileSync(file, 'utf8'), shown(file, path, context)))
+    else
+      for (const file of filesAt(resolve(context.cwd, path), path))
+        manifests.push(...parseText(readFileSync(file, 'utf8'), shown(file, path, context)))
   }
-  if (manifests.length === 0) throw new CliError(`no objects in ${paths.join(', ')}`, { fix: 'name files that end in .yaml, .yml or .json' })
+  if (manifests.length === 0)
+    throw new CliError(`no objects in ${paths.join(', ')}`, { fix: 'name files that end in .yaml, .yml or .json' })
   return manifests
 }
 
 /** The objects of a text. @throws {CliError | YamlError} */
 export function parseText(text: string, fileName: string): readonly Manifest[] {
-  return parseManifests(text, fileName).map(({ object, line, positionOf }) => ({
-    object: checkObject(object, `${fileName}:${line}:1`),
+  return parseManifests(text, fileName).map((found) => ({
+    object: checkObject(found.object, `${fileName}:${found.line}:1`),
     fileName,
-    line,
-    positionOf,
+    line: found.line,
+    positionOf: (path) => found.positionOf(path),
   }))
 }
 

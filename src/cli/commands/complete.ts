@@ -46,7 +46,9 @@ async function liveNames(context: CliContext, live: Live, options: ConnectOption
   const controller = new AbortController()
   const timer = context.clock.after(BUDGET_MS, () => controller.abort(new Error('no time')))
   const session = connect(context, options)
-  const late = new Promise<readonly string[]>((_, reject) => controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error)))
+  const late = new Promise<readonly string[]>((_, reject) =>
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error)),
+  )
   try {
     return await Promise.race([ask(session, live, controller.signal), late])
   } finally {

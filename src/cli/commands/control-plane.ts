@@ -19,7 +19,7 @@ export async function runControlPlaneCommand(context: CliContext, options: Contr
   const { clock, random } = context
   const dataDir = dataDirOf(context, options.dataDir)
   process.title = `biplane control-plane ${dataDir}`
-  const link = followSupervisor(context.takeSignals())
+  const link = followSupervisor(context.takeSignals(), context.env)
   const log = jsonLogger({ write: (line) => context.err.write(line), clock, level: options.verbose ? 'debug' : 'info' })
   await runControlPlane(
     {

@@ -67,7 +67,12 @@ async function namedVictims(session: Session, what: readonly string[], options: 
     if (names.length === 0 && options.selector === undefined && !options.all) {
       throw usageError(`say which ${kind.plural} to delete`, 'give names, a selector (-l) or --all')
     }
-    const listed = names.length > 0 ? [] : await session.client.of(kind).listAll({ namespace, ...(options.selector === undefined ? {} : { labelSelector: options.selector }) })
+    const listed =
+      names.length > 0
+        ? []
+        : await session.client
+            .of(kind)
+            .listAll({ namespace, ...(options.selector === undefined ? {} : { labelSelector: options.selector }) })
     const all = names.length > 0 ? names : 'items' in listed ? listed.items.map(({ metadata }) => metadata.name) : []
     victims.push(...all.map((name) => ({ kind, name, namespace })))
   }
@@ -95,7 +100,10 @@ async function deleteOne(session: Session, victim: Victim, options: DeleteComman
     ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
     ...(options.cascade ? { propagationPolicy: CASCADE[options.cascade] } : {}),
   }
-  const answer = (await session.client.of(victim.kind).delete(victim.name, details)) as { metadata?: { uid?: string }; details?: { uid?: string } }
+  const answer = (await session.client.of(victim.kind).delete(victim.name, details)) as {
+    metadata?: { uid?: string }
+    details?: { uid?: string }
+  }
   victim.uid = answer.metadata?.uid ?? answer.details?.uid
 }
 

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { sleep } from '../../base/clock.ts'
 import type { CliContext } from '../context.ts'
 import { dataDirOf } from '../data-dir.ts'
 import { CliError, EXIT } from '../errors/cli-error.ts'
 import { dropEntry } from '../kubeconfig/kubeconfig-file.ts'
+import { deleteData, isDataDirectory } from '../up/delete-data.ts'
 import { isSameProcess, UpDirectory } from '../up/up-directory.ts'
 
 interface DownOptions {
@@ -24,6 +24,12 @@ export async function runDown(context: CliContext, options: DownOptions): Promis
   if (!existsSync(dataDir)) {
     out.write(`nothing to end: ${dataDir} does not exist\n`)
     return EXIT.ok
+  }
+  if (options.data && !isDataDirectory(dataDir)) {
+    throw new CliError(`${dataDir} is no data directory of biplane`, {
+      why: 'nothing of biplane lies in it',
+      fix: 'check --data-dir; nothing was deleted',
+    })
   }
   if (options.data && !options.yes && !(await isConfirmed(context, dataDir))) return EXIT.failure
   const directory = new UpDirectory(dataDir)
@@ -46,8 +52,10 @@ export async function runDown(context: CliContext, options: DownOptions): Promis
     if (!options.keep || options.data) await stopLeftovers(context, dataDir)
     await dropKubeconfigEntry(context, directory)
     if (options.data) {
-      await rm(dataDir, { recursive: true, force: true })
-      out.write(`deleted ${dataDir}\n`)
+      const kept = await deleteData(dataDir)
+      out.write(
+        kept.length === 0 ? `deleted ${dataDir}\n` : `deleted the data in ${dataDir}; not ours and still there: ${kept.join(', ')}\n`,
+      )
     }
     return EXIT.ok
   } finally {

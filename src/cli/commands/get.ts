@@ -6,7 +6,14 @@ import { connect, type Session } from '../connect.ts'
 import type { CliContext } from '../context.ts'
 import { EXIT, usageError } from '../errors/cli-error.ts'
 import { explainError, renderError } from '../errors/render-error.ts'
-import { checkSelection, fetchObjects, namespaceFor, resolveTargets, type ResolvedTarget, type Selection } from '../objects/fetch-objects.ts'
+import {
+  checkSelection,
+  fetchObjects,
+  namespaceFor,
+  resolveTargets,
+  type ResolvedTarget,
+  type Selection,
+} from '../objects/fetch-objects.ts'
 import { displayName } from '../objects/find-kind.ts'
 import { printJson, printObjects } from '../print/print-objects.ts'
 import { headOf, linesOf, TABLE_ACCEPT, type ServerTable, type TableView } from '../print/server-table.ts'

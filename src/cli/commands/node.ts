@@ -41,7 +41,7 @@ export async function runNodeCommand(context: CliContext, options: NodeCommandOp
   const { server, caCertificate } = await controlPlaneOf(context, dataDir, options)
   // seen in ps; the command line itself may hold a token
   process.title = `biplane node ${dataDir}`
-  const link = followSupervisor(context.takeSignals())
+  const link = followSupervisor(context.takeSignals(), context.env)
   const log = jsonLogger({ write: (line) => context.err.write(line), clock, level: options.verbose ? 'debug' : 'info' })
   const token = options.token ?? env['BIPLANE_TOKEN']
   await runNode(
@@ -78,10 +78,14 @@ async function controlPlaneOf(
   const text = readIfPresent(dataLayout(dataDir).endpoint)
   const local = text === undefined ? undefined : (JSON.parse(text) as Endpoint)
   const server = options.server ?? local?.server
-  if (server === undefined) throw usageError('the node does not know its control plane', 'add --server https://HOST:PORT, --token and --ca-hash')
+  if (server === undefined)
+    throw usageError('the node does not know its control plane', 'add --server https://HOST:PORT, --token and --ca-hash')
   if (!URL.canParse(server)) throw usageError(`--server "${server}" is no URL`, 'write it as https://HOST:PORT')
   if (options.caFile !== undefined) return { server, caCertificate: readFileSync(resolve(context.cwd, options.caFile), 'utf8') }
   if (options.caHash !== undefined) return { server, caCertificate: await fetchCertificateAuthority(server, options.caHash) }
   if (local !== undefined && local.server === server) return { server, caCertificate: local.caCertificate }
-  throw usageError('the node cannot know that the control plane is the right one', 'add --ca-hash as "biplane token create" prints it, or --ca-file')
+  throw usageError(
+    'the node cannot know that the control plane is the right one',
+    'add --ca-hash as "biplane token create" prints it, or --ca-file',
+  )
 }

@@ -42,7 +42,9 @@ export async function runRolloutStatus(
       })
     } catch (error) {
       if (!signal.aborted) throw error
-      throw new CliError(`deployment "${name}" is not rolled out after ${options.timeout / 1000} s`, { fix: `see: biplane describe deployment/${name}` })
+      throw new CliError(`deployment "${name}" is not rolled out after ${options.timeout / 1000} s`, {
+        fix: `see: biplane describe deployment/${name}`,
+      })
     }
   })
 }
@@ -95,13 +97,18 @@ export async function runRolloutUndo(
   const target = toRevision === undefined || toRevision === 0 ? all.at(-2) : all.find(({ revision }) => revision === toRevision)
   if (!target) {
     const known = all.map(({ revision }) => revision).join(', ')
-    throw new CliError(toRevision ? `deployment "${name}" has no revision ${toRevision}` : `deployment "${name}" has no revision before this one`, {
-      why: `there are ${known || 'none'}`,
-    })
+    throw new CliError(
+      toRevision ? `deployment "${name}" has no revision ${toRevision}` : `deployment "${name}" has no revision before this one`,
+      {
+        why: `there are ${known || 'none'}`,
+      },
+    )
   }
   const template = structuredClone(target.set.spec?.template)
   delete template?.metadata?.labels?.[HASH_LABEL]
-  await session.client.of(deployments).patch(name, [{ op: 'replace', path: '/spec/template', value: template }], { namespace, type: 'json' })
+  await session.client
+    .of(deployments)
+    .patch(name, [{ op: 'replace', path: '/spec/template', value: template }], { namespace, type: 'json' })
   context.out.write(`deployment.apps/${name} rolled back to revision ${target.revision}\n`)
 }
 
@@ -127,7 +134,9 @@ async function deploymentName(session: Session, what: string): Promise<string> {
 async function revisions(session: Session, name: string): Promise<readonly { readonly revision: number; readonly set: ReplicaSet }[]> {
   const { namespace } = session
   const deployment = await session.client.of(deployments).get(name, { namespace })
-  const { items } = await session.client.of(replicaSets).listAll({ namespace, labelSelector: formatLabelSelector(deployment.spec?.selector) })
+  const { items } = await session.client
+    .of(replicaSets)
+    .listAll({ namespace, labelSelector: formatLabelSelector(deployment.spec?.selector) })
   return items
     .filter((set) => set.metadata.ownerReferences?.some(({ uid }) => uid === deployment.metadata.uid))
     .map((set) => ({ revision: Number(set.metadata.annotations?.[REVISION] ?? 0), set }))

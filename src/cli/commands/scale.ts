@@ -17,7 +17,9 @@ export async function runScale(
   for (const { kind, names } of targets) {
     const namespace = namespaceFor(session, kind, {})
     for (const name of names) {
-      await session.client.of(kind).patch(name, { spec: { replicas: options.replicas } }, { namespace, subresource: 'scale', type: 'merge' })
+      await session.client
+        .of(kind)
+        .patch(name, { spec: { replicas: options.replicas } }, { namespace, subresource: 'scale', type: 'merge' })
       context.out.write(`${displayName(kind, name)} scaled\n`)
     }
   }

@@ -66,7 +66,8 @@ async function patchContainers(
   await using session = connect(context, options)
   for (const { kind, object } of await fetchObjects(session, [options.what], {})) {
     const template = (object as Templated).spec?.template
-    if (!template?.spec) throw new CliError(`${kind.kind} ${object.metadata.name} has no pod template`, { fix: 'name a deployment or the like' })
+    if (!template?.spec)
+      throw new CliError(`${kind.kind} ${object.metadata.name} has no pod template`, { fix: 'name a deployment or the like' })
     const patch = { spec: { template: { spec: { containers: plan(template.spec.containers) } } } }
     const { namespace, name } = object.metadata
     await session.client.of(kind).patch(name, patch, { namespace, type: 'strategic', fieldManager: 'kubectl-set' })

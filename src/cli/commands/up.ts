@@ -163,12 +163,21 @@ async function awaitReady(
   } catch (error) {
     if (signal.aborted) return
     if (!late.signal.aborted) throw error
-    throw new CliError(`not ready within ${options.timeout / 1000} s`, { why: watch.notReady(ids).join('\n'), fix: 'see: biplane describe pods' })
+    throw new CliError(`not ready within ${options.timeout / 1000} s`, {
+      why: watch.notReady(ids).join('\n'),
+      fix: 'see: biplane describe pods',
+    })
   } finally {
     timer?.cancel()
   }
   const seconds = ((context.clock.monotonic() - startedAtMs) / 1000).toFixed(1)
-  view.note([`ready (${seconds}s after the API server)`, ...addresses(watch), 'next: kubectl get pods (or: biplane get pods). Ctrl-C ends it.'].join('\n'))
+  view.note(
+    [
+      `ready (${seconds}s after the API server)`,
+      ...addresses(watch),
+      'next: kubectl get pods (or: biplane get pods). Ctrl-C ends it.',
+    ].join('\n'),
+  )
 }
 
 /** Where services can be reached from this machine. */
@@ -180,7 +189,10 @@ function addresses(watch: ClusterWatch): readonly string[] {
     .flatMap(({ metadata, spec }) => {
       const address = spec?.clusterIP
       if (!address || address === 'None') return []
-      const ports = (spec?.ports ?? []).map((port) => `http://${address}:${port.port}`)
+      const ports = (spec?.ports ?? []).flatMap(({ port, nodePort }) => [
+        `${address}:${port}`,
+        ...(nodePort ? [`127.0.0.1:${nodePort}`] : []),
+      ])
       return [`  service ${metadata.namespace}/${metadata.name}: ${ports.join(' ')}`]
     })
 }
@@ -196,8 +208,13 @@ async function checkFree({ host, port }: ListenAddress): Promise<void> {
     })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    const why = code === 'EADDRINUSE' ? 'another program listens there' : code === 'EADDRNOTAVAIL' ? 'this machine has no such address' : message
-    throw new CliError(`cannot listen on ${host}:${port}`, { why, fix: 'stop that program, or choose another address: --listen 127.0.0.1:0', cause: error })
+    const why =
+      code === 'EADDRINUSE' ? 'another program listens there' : code === 'EADDRNOTAVAIL' ? 'this machine has no such address' : message
+    throw new CliError(`cannot listen on ${host}:${port}`, {
+      why,
+      fix: 'stop that program, or choose another address: --listen 127.0.0.1:0',
+      cause: error,
+    })
   } finally {
     await new Promise((resolve) => server.close(resolve))
   }

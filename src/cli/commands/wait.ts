@@ -22,10 +22,13 @@ export async function runWait(context: CliContext, what: readonly string[], opti
   const named = targets.flatMap(({ kind, names }) => names.map((name) => ({ kind, name, namespace: namespaceFor(session, kind, options) })))
   if (named.length === 0 || condition.needsObject) {
     const found = await fetchObjects(session, what, options).catch((error: unknown) => {
-      throw isStatus(error, 'NotFound') ? new CliError(error.message, { fix: 'wait for it to be made first: --for=create', cause: error }) : error
+      throw isStatus(error, 'NotFound')
+        ? new CliError(error.message, { fix: 'wait for it to be made first: --for=create', cause: error })
+        : error
     })
     if (found.length === 0 && condition.needsObject) throw new CliError('no matching resources found')
-    if (named.length === 0) named.push(...found.map(({ kind, object }) => ({ kind, name: object.metadata.name, namespace: object.metadata.namespace })))
+    if (named.length === 0)
+      named.push(...found.map(({ kind, object }) => ({ kind, name: object.metadata.name, namespace: object.metadata.namespace })))
   }
   await withTimeout(context, options.timeout, async (signal) => {
     for (const one of named) {

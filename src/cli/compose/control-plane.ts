@@ -28,6 +28,7 @@ import { addCertificateSigner, createJoinTokens, loadOrCreatePki, type Pki } fro
 import { addScheduler } from '../../control-plane/scheduler/index.ts'
 import { openLmdbStore, type Store } from '../../control-plane/store/index.ts'
 import { ensureBootstrapObjects } from './bootstrap-objects.ts'
+import { giveBackMemory } from './give-back-memory.ts'
 import { dataLayout, type DataLayout } from './layout.ts'
 import { leanTransforms } from './lean-objects.ts'
 
@@ -175,7 +176,11 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     },
     () => {},
   )
-  await Promise.all([running, renewCertificates(pki, { clock, log, api }, signal)])
+  const memory = informers.whenSynced(signal).then(
+    () => giveBackMemory(clock, signal),
+    () => {},
+  )
+  await Promise.all([running, memory, renewCertificates(pki, { clock, log, api }, signal)])
   await api.stop()
   await resources.close()
 }

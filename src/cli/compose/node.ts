@@ -217,7 +217,9 @@ async function makeDirectories(dataDir: string, layout: NodeLayout): Promise<voi
   await mkdir(layout.state, { recursive: true, mode: 0o700 })
   const closed = process.getuid?.() === 0 ? await closedAncestor(layout.root) : undefined
   if (closed !== undefined) {
-    throw new Error(`containers run as an unprivileged user, who cannot get through ${closed} to ${layout.root}: choose another --data-dir (default: /var/lib/biplane/default), or chmod o+x ${closed}`)
+    throw new Error(
+      `containers run as an unprivileged user, who cannot get through ${closed} to ${layout.root}: choose another --data-dir (default: /var/lib/biplane/default), or chmod o+x ${closed}`,
+    )
   }
 }
 

@@ -111,7 +111,11 @@ export class DemoCluster {
 
   /** Pods with a label `app`, in namespace default. */
   async pods(app: string): Promise<readonly Pod[]> {
-    return (await this.#opened().client.of(pods).list({ namespace: 'default', labelSelector: `app=${app}` })).items
+    return (
+      await this.#opened()
+        .client.of(pods)
+        .list({ namespace: 'default', labelSelector: `app=${app}` })
+    ).items
   }
 
   /** Process number of the first container of a pod. */

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { chmodSync, mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -30,6 +30,7 @@ export async function runTour(context: CliContext, options: { readonly filename?
   const signals = context.takeSignals()
   // containers of other users must get through to their own files: not below a home directory
   const dataDir = mkdtempSync(join(tmpdir(), 'biplane-demo-'))
+  chmodSync(dataDir, 0o711)
   const example = options.filename === undefined ? packagedExample(context) : resolve(context.cwd, options.filename)
   const limit = new AbortController()
   const timer = context.clock.after(LIMIT_MS, () => limit.abort(new CliError(`the tour took longer than ${LIMIT_MS / 1000} s`)))
@@ -63,7 +64,8 @@ function guideOf(context: CliContext, cluster: DemoCluster, example: string): Gu
       out.write(`${colors.green(`$ biplane ${args.map(quoted).join(' ')}`)}\n`)
       const { exitCode, output } = await cluster.command(args)
       out.write(output)
-      if (exitCode !== 0) throw new CliError(`the tour ends early: biplane ${args[0] ?? ''} failed`, { where: dataLayout(cluster.dataDir).root })
+      if (exitCode !== 0)
+        throw new CliError(`the tour ends early: biplane ${args[0] ?? ''} failed`, { where: dataLayout(cluster.dataDir).root })
       return output
     },
   }

@@ -13,7 +13,8 @@ export function deploymentLines({ metadata, spec, status }: Deployment, sets: re
   // the newest has the revision of the deployment
   const current = sets.find((set) => set.metadata.annotations?.['deployment.kubernetes.io/revision'] === revision)
   const old = sets.filter((set) => set !== current && (set.spec?.replicas ?? 0) > 0)
-  const setText = (set: ReplicaSet): string => `${set.metadata.name} (${set.status?.replicas ?? 0}/${set.spec?.replicas ?? 0} replicas created)`
+  const setText = (set: ReplicaSet): string =>
+    `${set.metadata.name} (${set.status?.replicas ?? 0}/${set.spec?.replicas ?? 0} replicas created)`
   const conditions = (status?.conditions ?? []).map(({ type, status, reason }) => `  ${type.padEnd(16)}${status.padEnd(8)}${reason ?? ''}`)
   const template = spec?.template
   const { [HASH_LABEL]: _hash, ...labels } = template?.metadata?.labels ?? {}

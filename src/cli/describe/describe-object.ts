@@ -35,7 +35,12 @@ function genericLines({ kind, object }: Found, nowMs: number): readonly string[]
     ['Kind', kind.group === '' ? kind.kind : `${kind.kind} (${kind.group}/${kind.version})`],
     ['Labels', mapLines(metadata.labels)],
     ['Annotations', annotationLines(metadata.annotations)],
-    ['Created', metadata.creationTimestamp === undefined ? undefined : `${metadata.creationTimestamp} (${ageSince(metadata.creationTimestamp, nowMs)} ago)`],
+    [
+      'Created',
+      metadata.creationTimestamp === undefined
+        ? undefined
+        : `${metadata.creationTimestamp} (${ageSince(metadata.creationTimestamp, nowMs)} ago)`,
+    ],
     ['Being deleted', metadata.deletionTimestamp],
     ['Finalizers', metadata.finalizers],
     ['Controlled By', controllerOf(object)],

@@ -2,7 +2,11 @@ import type { Container, ContainerStatus, EnvVar, PodSpec, Probe, Volume } from 
 import { fieldLines, type Field } from './fields.ts'
 
 /** The containers of a pod or of a template. @param statuses of a pod that runs */
-export function containerLines(title: string, containers: readonly Container[] | undefined, statuses?: readonly ContainerStatus[]): readonly string[] {
+export function containerLines(
+  title: string,
+  containers: readonly Container[] | undefined,
+  statuses?: readonly ContainerStatus[],
+): readonly string[] {
   if (!containers || containers.length === 0) return []
   return [
     `${title}:`,
@@ -20,7 +24,9 @@ export function volumeLines(volumes: PodSpec['volumes']): readonly string[] {
 }
 
 function specFields(container: Container): readonly Field[] {
-  const ports = container.ports?.map(({ containerPort, protocol = 'TCP', name }) => `${containerPort}/${protocol}${name ? ` (${name})` : ''}`)
+  const ports = container.ports?.map(
+    ({ containerPort, protocol = 'TCP', name }) => `${containerPort}/${protocol}${name ? ` (${name})` : ''}`,
+  )
   return [
     ['Image', container.image],
     ['Ports', ports && ports.length > 0 ? ports.join(', ') : undefined],
@@ -41,7 +47,8 @@ function statusFields(status: ContainerStatus | undefined): readonly Field[] {
 }
 
 function tailFields(container: Container): readonly Field[] {
-  const list = (map: Record<string, string> | undefined): string[] | undefined => map && Object.entries(map).map(([key, value]) => `${key}: ${value}`)
+  const list = (map: Record<string, string> | undefined): string[] | undefined =>
+    map && Object.entries(map).map(([key, value]) => `${key}: ${value}`)
   return [
     ['Limits', list(container.resources?.limits)],
     ['Requests', list(container.resources?.requests)],
@@ -49,8 +56,16 @@ function tailFields(container: Container): readonly Field[] {
     ['Readiness', probeText(container.readinessProbe)],
     ['Startup', probeText(container.startupProbe)],
     ['Environment', (container.env ?? []).map(envText)],
-    ['Environment From', container.envFrom?.map(({ configMapRef, secretRef }) => (configMapRef ? `ConfigMap ${configMapRef.name}` : `Secret ${secretRef?.name}`))],
-    ['Mounts', (container.volumeMounts ?? []).map(({ mountPath, name, readOnly }) => `${mountPath} from ${name} (${readOnly ? 'ro' : 'rw'})`)],
+    [
+      'Environment From',
+      container.envFrom?.map(({ configMapRef, secretRef }) =>
+        configMapRef ? `ConfigMap ${configMapRef.name}` : `Secret ${secretRef?.name}`,
+      ),
+    ],
+    [
+      'Mounts',
+      (container.volumeMounts ?? []).map(({ mountPath, name, readOnly }) => `${mountPath} from ${name} (${readOnly ? 'ro' : 'rw'})`),
+    ],
   ]
 }
 
@@ -76,7 +91,17 @@ export function stateText(state: ContainerStatus['state']): string {
 
 function probeText(probe: Probe | undefined): string | undefined {
   if (!probe) return undefined
-  const { httpGet, tcpSocket, exec, grpc, initialDelaySeconds = 0, timeoutSeconds = 1, periodSeconds = 10, successThreshold = 1, failureThreshold = 3 } = probe
+  const {
+    httpGet,
+    tcpSocket,
+    exec,
+    grpc,
+    initialDelaySeconds = 0,
+    timeoutSeconds = 1,
+    periodSeconds = 10,
+    successThreshold = 1,
+    failureThreshold = 3,
+  } = probe
   const what = httpGet
     ? `http-get ${(httpGet.scheme ?? 'HTTP').toLowerCase()}://${httpGet.host ?? ''}:${httpGet.port}${httpGet.path ?? '/'}`
     : tcpSocket
@@ -93,5 +118,8 @@ function volumeFields(volume: Volume): readonly Field[] {
   if (!source) return [['Type', 'EmptyDir']]
   const [type, value] = source
   const details = Object.entries((value ?? {}) as Record<string, unknown>).filter(([, one]) => typeof one !== 'object')
-  return [['Type', type.slice(0, 1).toUpperCase() + type.slice(1)], ...details.map(([key, one]): Field => [key, String(one as string | number | boolean)])]
+  return [
+    ['Type', type.slice(0, 1).toUpperCase() + type.slice(1)],
+    ...details.map(([key, one]): Field => [key, String(one as string | number | boolean)]),
+  ]
 }

@@ -20,7 +20,9 @@ export function podLines({ metadata, spec, status }: Pod): readonly string[] {
     ['IP', status?.podIP ?? ''],
     ['Controlled By', owner && `${owner.kind}/${owner.name}`],
   ])
-  const conditions = (status?.conditions ?? []).map(({ type, status, reason, message }) => `  ${type.padEnd(28)}${status}${reason ? `  ${reason}: ${message ?? ''}` : ''}`)
+  const conditions = (status?.conditions ?? []).map(
+    ({ type, status, reason, message }) => `  ${type.padEnd(28)}${status}${reason ? `  ${reason}: ${message ?? ''}` : ''}`,
+  )
   return [
     ...head,
     ...containerLines('Init Containers', spec?.initContainers, status?.initContainerStatuses),

@@ -37,7 +37,8 @@ function explainStatus(error: StatusError): CliError {
 }
 
 const STATUS_FIXES: Readonly<Record<string, string>> = {
-  Unauthorized: 'the credentials are not (or no longer) valid here: start the cluster again with "biplane up", or name another --kubeconfig',
+  Unauthorized:
+    'the credentials are not (or no longer) valid here: start the cluster again with "biplane up", or name another --kubeconfig',
   Conflict: 'somebody changed it meanwhile: read it again and repeat',
   ServiceUnavailable: 'the server is starting or ending: try again',
 }
@@ -45,7 +46,8 @@ const STATUS_FIXES: Readonly<Record<string, string>> = {
 function explainTransport(error: TransportError): CliError {
   const cause = error.cause instanceof Error ? error.cause.message : undefined
   const why = cause !== undefined && !error.message.includes(cause) ? cause : undefined
-  const fix = error.code === 'Unreachable' ? 'start a cluster with "biplane up", or choose another with --kubeconfig or --context' : undefined
+  const fix =
+    error.code === 'Unreachable' ? 'start a cluster with "biplane up", or choose another with --kubeconfig or --context' : undefined
   return new CliError(error.message, { why, fix, cause: error })
 }
 

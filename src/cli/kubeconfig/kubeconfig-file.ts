@@ -98,7 +98,10 @@ async function withLock<T>(path: string, clock: Clock, work: () => T): Promise<T
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       if (clock.monotonic() > deadline) {
-        throw new CliError(`${path} is locked`, { why: `${lock} exists`, fix: `remove ${lock} if no kubectl or biplane is changing the file` })
+        throw new CliError(`${path} is locked`, {
+          why: `${lock} exists`,
+          fix: `remove ${lock} if no kubectl or biplane is changing the file`,
+        })
       }
       await sleepLoud(clock)
     }

@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, type X509Certificate } from 'node:crypto'
 import { connect as tlsConnect } from 'node:tls'
 import { CliError } from '../errors/cli-error.ts'
 

@@ -22,7 +22,9 @@ export function parseWaitCondition(text: string): WaitCondition {
   throw usageError(`--for=${text} is not understood`, "use condition=Ready, delete, create, or jsonpath='{.status.phase}'=Running")
 }
 
-type WithConditions = KubeObject & { readonly status?: { readonly conditions?: readonly ConditionLike[]; readonly observedGeneration?: number } }
+type WithConditions = KubeObject & {
+  readonly status?: { readonly conditions?: readonly ConditionLike[]; readonly observedGeneration?: number }
+}
 
 function onCondition(name: string, wanted: string): WaitCondition {
   return {
@@ -32,7 +34,8 @@ function onCondition(name: string, wanted: string): WaitCondition {
       const status = (object as WithConditions | undefined)?.status
       // what is said of an older generation does not count
       if ((status?.observedGeneration ?? Infinity) < (object?.metadata.generation ?? 0)) return false
-      const found = findCondition(status?.conditions, name) ?? status?.conditions?.find(({ type }) => type.toLowerCase() === name.toLowerCase())
+      const found =
+        findCondition(status?.conditions, name) ?? status?.conditions?.find(({ type }) => type.toLowerCase() === name.toLowerCase())
       return found?.status.toLowerCase() === wanted.toLowerCase()
     },
   }

@@ -9,7 +9,8 @@ import type { Found } from '../objects/fetch-objects.ts'
 export function printObjects(found: readonly Found[], format: 'json' | 'yaml' | 'name', single: boolean): string {
   if (format === 'name') return found.map(({ kind, object }) => `${displayName(kind, object.metadata.name)}\n`).join('')
   const objects = found.map(({ object }) => object)
-  const value = single && objects.length === 1 ? objects[0] : { apiVersion: 'v1', items: objects, kind: 'List', metadata: { resourceVersion: '' } }
+  const value =
+    single && objects.length === 1 ? objects[0] : { apiVersion: 'v1', items: objects, kind: 'List', metadata: { resourceVersion: '' } }
   return format === 'yaml' ? dumpYaml(value) : printJson(value)
 }
 
@@ -17,7 +18,6 @@ export function printObjects(found: readonly Found[], format: 'json' | 'yaml' | 
 export function printJson(value: unknown): string {
   return `${indentJson(encodeJson(value))}\n`
 }
-
 
 /** Lays out JSON text without reading its values. */
 function indentJson(text: string): string {

@@ -45,11 +45,7 @@ export function linesOf(table: ServerTable, view: TableView, columns: ServerTabl
       return view.qualified && column.name.toLowerCase() === 'name' ? displayName(view.qualified, text) : text
     })
     const metadata = row.object?.metadata
-    return [
-      ...(view.namespaces ? [metadata?.namespace ?? ''] : []),
-      ...cells,
-      ...(view.labels ? [formatLabels(metadata?.labels)] : []),
-    ]
+    return [...(view.namespaces ? [metadata?.namespace ?? ''] : []), ...cells, ...(view.labels ? [formatLabels(metadata?.labels)] : [])]
   })
 }
 

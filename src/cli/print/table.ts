@@ -1,6 +1,8 @@
 /** A table as text, columns aligned by three spaces, as kubectl prints it. Cells are one line each. */
 export function formatTable(rows: readonly (readonly string[])[], widths: readonly number[] = columnWidths(rows)): string {
-  return rows.map((row) => `${row.map((cell, column) => pad(cell, column === row.length - 1 ? 0 : (widths[column] ?? 0))).join('')}\n`).join('')
+  return rows
+    .map((row) => `${row.map((cell, column) => pad(cell, column === row.length - 1 ? 0 : (widths[column] ?? 0))).join('')}\n`)
+    .join('')
 }
 
 /** Widths with which rows printed later line up with these. */

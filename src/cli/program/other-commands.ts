@@ -18,7 +18,10 @@ export function addOtherCommands(program: Command, context: CliContext, act: Act
     .command('completion')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
     .description('print a script that completes commands, flags and live names in a shell')
-    .addHelpText('after', '\nbash: source <(biplane completion bash)\nzsh:  source <(biplane completion zsh)\nfish: biplane completion fish | source')
+    .addHelpText(
+      'after',
+      '\nbash: source <(biplane completion bash)\nzsh:  source <(biplane completion zsh)\nfish: biplane completion fish | source',
+    )
     .action(act(async (shell) => (await import('../commands/completion.ts')).runCompletion(context, shell)))
   program
     .command('__complete', { hidden: true })

@@ -61,7 +61,11 @@ export interface TreeStyle {
 }
 
 /** The tree as lines, each short enough for one row of the terminal. At most `maxSteps` are shown: what is not done comes first. */
-export function treeLines(steps: Steps, nowMs: number, options: { readonly style: TreeStyle; readonly maxSteps: number }): readonly string[] {
+export function treeLines(
+  steps: Steps,
+  nowMs: number,
+  options: { readonly style: TreeStyle; readonly maxSteps: number },
+): readonly string[] {
   const { style, maxSteps } = options
   const all = [...steps.values()]
   const hidden = all.length - maxSteps
@@ -71,7 +75,10 @@ export function treeLines(steps: Steps, nowMs: number, options: { readonly style
   return hidden > 0 ? [...lines, style.dim(`    and ${hidden} more`)] : lines
 }
 
-function treeLine(step: Step, { nowMs, width, style }: { readonly nowMs: number; readonly width: number; readonly style: TreeStyle }): string {
+function treeLine(
+  step: Step,
+  { nowMs, width, style }: { readonly nowMs: number; readonly width: number; readonly style: TreeStyle },
+): string {
   const time = stepTime(step, nowMs)
   const room = Math.max(8, style.columns - width - time.length - 8)
   const detail = step.detail.length > room ? `${step.detail.slice(0, room - 1)}…` : step.detail.padEnd(room)

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { decideChild, IDLE, type ChildEvent, type ChildState } from './decide-child.ts'
-import type { ProgressMessage, StopMessage } from './supervisor-link.ts'
+import { SUPERVISED, type ProgressMessage, type StopMessage } from './supervisor-link.ts'
 
 /** How a child is started; asked anew for each start. */
 export interface Launch {
@@ -102,7 +102,7 @@ export class SupervisedChild {
       const log = openSync(logFile, 'a', 0o600)
       try {
         // a group of its own: Ctrl-C on the terminal reaches the supervisor alone, which then asks for an orderly end
-        launched = spawn(file, args, { env, detached: true, stdio: ['ignore', log, log, 'ipc'] })
+        launched = spawn(file, args, { env: { ...env, [SUPERVISED]: '1' }, detached: true, stdio: ['ignore', log, log, 'ipc'] })
       } finally {
         closeSync(log)
       }

@@ -7,6 +7,9 @@ export interface ProgressMessage {
   readonly detail: string
 }
 
+/** Set for children of `up`: a channel that is closed already says as much as one that closes. */
+export const SUPERVISED = 'BIPLANE_SUPERVISED'
+
 /** What the supervisor says to a child. */
 export interface StopMessage {
   readonly type: 'stop'
@@ -27,7 +30,7 @@ export interface SupervisorLink {
  * Listens to the supervisor, if there is one. When it vanishes (kill -9) this process ends in an orderly way and leaves the workloads
  * running: the next `up` adopts them. A second signal ends the process at once.
  */
-export function followSupervisor(signals: Signals): SupervisorLink {
+export function followSupervisor(signals: Signals, env: Readonly<Record<string, string | undefined>>): SupervisorLink {
   const controller = new AbortController()
   const state = { stopWorkloads: false }
   const stop = (): void => controller.abort(new Error('asked to end'))
@@ -41,6 +44,8 @@ export function followSupervisor(signals: Signals): SupervisorLink {
     })
     process.on('disconnect', stop)
   }
+  // it may have died while this process was still loading
+  if (env[SUPERVISED] && !process.connected) stop()
   return {
     signal: controller.signal,
     stopWorkloads: () => state.stopWorkloads,

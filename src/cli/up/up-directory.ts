@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { currentProcess, identify, lockDirectory, type DirectoryLock, type ProcessIdentity } from '../../control-plane/store/directory-lock.ts'
+import {
+  currentProcess,
+  identify,
+  lockDirectory,
+  type DirectoryLock,
+  type ProcessIdentity,
+} from '../../control-plane/store/directory-lock.ts'
 import { StoreError } from '../../control-plane/store/contract.ts'
 import { readIfPresent } from '../connect.ts'
 import { CliError } from '../errors/cli-error.ts'
@@ -19,9 +25,8 @@ export class UpDirectory {
 
   /** Takes the directory for this process. @throws {CliError} when another `up` has it */
   lock(): DirectoryLock {
-    mkdirSync(this.dataDir, { recursive: true })
-    // containers of other users must get through to their own files
-    chmodSync(this.dataDir, 0o711)
+    // containers of other users must get through; a directory that was there already is the user's
+    if (mkdirSync(this.dataDir, { recursive: true }) !== undefined) chmodSync(this.dataDir, 0o711)
     mkdirSync(this.dir, { recursive: true, mode: 0o700 })
     let lock: DirectoryLock
     try {

@@ -53,7 +53,13 @@ export function watchCluster(
     timer = undefined
     const node = nodeInformer.lister.get(nodeName)
     nodeReady = isConditionTrue(node?.status?.conditions, 'Ready')
-    if (node) view.step({ id: 'node', title: `node ${nodeName}`, detail: nodeReady ? 'Ready (process runtime)' : 'NotReady', state: nodeReady ? 'done' : 'working' })
+    if (node)
+      view.step({
+        id: 'node',
+        title: `node ${nodeName}`,
+        detail: nodeReady ? 'Ready (process runtime)' : 'NotReady',
+        state: nodeReady ? 'done' : 'working',
+      })
     const steps = planWorkloadSteps(listAll(informers))
     for (const step of steps) {
       view.step(step)
@@ -70,7 +76,8 @@ export function watchCluster(
   const changed = (): void => {
     timer ??= clock.after(SETTLE_MS, refresh)
   }
-  for (const informer of [...Object.values(informers), nodeInformer]) informer.addHandler({ add: changed, update: changed, delete: changed })
+  for (const informer of [...Object.values(informers), nodeInformer])
+    informer.addHandler({ add: changed, update: changed, delete: changed })
   informers.pods.addHandler({ update: (next, previous) => noteRestarts(view, next, previous) })
 
   const notReady = (ids: readonly string[]): readonly string[] => [
@@ -86,6 +93,7 @@ export function watchCluster(
     run: (signal) => factory.run(signal),
     whenReady: (ids, signal) =>
       new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason as Error)
         const finish = (settle: () => void) => (): void => {
           waiting.delete(check)
           settle()

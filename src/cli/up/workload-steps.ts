@@ -34,7 +34,11 @@ interface Counts {
 
 type Controller = KubeObject & { readonly spec?: { readonly selector?: LabelSelector | undefined } | undefined }
 
-function countStep(kind: string, object: Controller, { counts, pods }: { readonly counts: Counts; readonly pods: readonly Pod[] }): StepUpdate {
+function countStep(
+  kind: string,
+  object: Controller,
+  { counts, pods }: { readonly counts: Counts; readonly pods: readonly Pod[] },
+): StepUpdate {
   const { wanted, ready, settled } = counts
   const done = ready >= wanted && settled
   const matches = labelSelectorMatcher(object.spec?.selector)

@@ -17,6 +17,8 @@ export interface RunningCluster extends AsyncDisposable {
   readonly kubelet: FakeKubelet
   /** Moves time and lets everything settle. */
   advance(ms: number): Promise<void>
+  /** Keys written while time moves on: everything but the heartbeats of nodes. */
+  writes(ms: number): Promise<string[]>
   pods(): Promise<Pod[]>
   sets(): Promise<ReplicaSet[]>
   deployment(name: string): Promise<Deployment>
@@ -41,6 +43,17 @@ export async function startRunningCluster(
     for (let turn = 0; turn < 10; turn++) await clock.advance(0)
   }
   await advance(1_000)
+  const writes = async (ms: number): Promise<string[]> => {
+    const written: string[] = []
+    const watch = cluster.store.watch('/registry/')
+    const reading = (async () => {
+      for await (const batch of watch) for (const event of batch.events) written.push(event.key)
+    })()
+    await clock.advance(ms)
+    watch.close()
+    await reading
+    return written.filter((key) => !key.includes('/leases/kube-node-lease/'))
+  }
   const namespace = 'default'
   return {
     cluster,
@@ -48,6 +61,7 @@ export async function startRunningCluster(
     clock,
     kubelet,
     advance,
+    writes,
     pods: async () => (await client.of(pods).list({ namespace })).items,
     sets: async () => (await client.of(replicaSets).list({ namespace })).items,
     deployment: (name) => client.of(deployments).get(name, { namespace }),

@@ -14,6 +14,8 @@ export class ClusterCache {
   readonly #assumed = new Set<string>()
   #order: NodeInfo[] = []
   #cursor = 0
+  #generation = 0
+  readonly #freeSlots: number[] = []
 
   get nodeCount(): number {
     return this.#nodes.size
@@ -25,8 +27,9 @@ export class ClusterCache {
 
   setNode(node: Node): void {
     const known = this.#nodes.get(node.metadata.name)
-    if (known) return known.setNode(node)
-    const info = new NodeInfo(node)
+    const generation = ++this.#generation
+    if (known) return known.setNode(node, generation)
+    const info = new NodeInfo(node, { slot: this.#freeSlots.pop() ?? this.#nodes.size, generation })
     this.#nodes.set(info.name, info)
     this.#order = [...this.#nodes.values()]
     for (const orphan of this.#orphans.get(info.name)?.values() ?? []) info.addPod(orphan)
@@ -37,6 +40,7 @@ export class ClusterCache {
     const info = this.#nodes.get(name)
     if (!info) return
     this.#nodes.delete(name)
+    this.#freeSlots.push(info.slot)
     this.#order = [...this.#nodes.values()]
     // its pods are still there and come back with it
     if (info.pods.size > 0) this.#orphans.set(name, new Map(info.pods))

@@ -8,29 +8,29 @@ export type Decision =
   /** Why there is none, as `kubectl describe pod` shows it, and which filters said no. */
   | { readonly node?: undefined; readonly message: string; readonly rejectedBy: ReadonlySet<string> }
 
+/** What the node-only filters said about pods of one signature, by the slot of the node. */
+interface Answers {
+  readonly generations: number[]
+  readonly refusals: (Refusal | undefined)[]
+}
+
 /** Answers of node-only filters by pod signature; void when the node object changes. */
 export class FilterCache {
-  readonly #answers = new Map<string, Map<string, { readonly generation: number; readonly refusal: Refusal | undefined }>>()
+  readonly #answers = new Map<string, Answers>()
 
-  get(signature: string, node: NodeInfo, compute: () => Refusal | undefined): Refusal | undefined {
-    let nodes = this.#answers.get(signature)
-    if (!nodes) {
+  of(signature: string): Answers {
+    let answers = this.#answers.get(signature)
+    if (!answers) {
       // signatures come from templates: few; a flood of odd ones must not grow for ever
-      if (this.#answers.size >= 500) this.#answers.clear()
-      nodes = new Map()
-      this.#answers.set(signature, nodes)
+      if (this.#answers.size >= MAX_SIGNATURES) this.#answers.clear()
+      answers = { generations: [], refusals: [] }
+      this.#answers.set(signature, answers)
     }
-    const known = nodes.get(node.name)
-    if (known?.generation === node.generation) return known.refusal
-    const refusal = compute()
-    nodes.set(node.name, { generation: node.generation, refusal })
-    return refusal
-  }
-
-  forgetNode(name: string): void {
-    for (const nodes of this.#answers.values()) nodes.delete(name)
+    return answers
   }
 }
+
+const MAX_SIGNATURES = 500
 
 interface Refusal {
   readonly plugin: string
@@ -59,13 +59,20 @@ export function decideNode(
   const nodeOnly = profile.filters.filter((filter) => filter.nodeOnly)
   const others = profile.filters.filter((filter) => !filter.nodeOnly)
   const wanted = feasibleNodesToFind(cluster.nodeCount)
+  // once for each pod, and then an index for each node: with a thousand nodes this is where the time goes
+  const { generations, refusals } = filterCache.of(pod.signature)
   const feasible: NodeInfo[] = []
   const reasons = new Map<string, number>()
   const rejectedBy = new Set<string>()
   let seen = 0
   for (const node of cluster.nodes()) {
     seen++
-    const refusal = filterCache.get(pod.signature, node, () => firstRefusal(nodeOnly, pod, node)) ?? firstRefusal(others, pod, node)
+    const { slot, generation } = node
+    if (generations[slot] !== generation) {
+      generations[slot] = generation
+      refusals[slot] = firstRefusal(nodeOnly, pod, node)
+    }
+    const refusal = refusals[slot] ?? firstRefusal(others, pod, node)
     if (!refusal) {
       feasible.push(node)
       if (feasible.length >= wanted) break

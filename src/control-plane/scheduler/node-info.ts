@@ -14,21 +14,25 @@ export class NodeInfo {
   readonly pods: Map<string, PodInfo> = new Map()
   /** Pods of each group, for spreading. */
   readonly groups: Map<string, number> = new Map()
-  /** Grows whenever the node object changes: cached filter results of an older generation are void. */
-  generation: number = 0
+  /** Changes whenever the node object does, and no two nodes ever had the same: cached filter results of another generation are void. */
+  generation: number
+  /** A small number that no other node has now: where things about this node are kept. */
+  readonly slot: number
 
-  constructor(node: Node) {
+  constructor(node: Node, place: { readonly slot: number; readonly generation: number }) {
     this.name = node.metadata.name
+    this.slot = place.slot
+    this.generation = place.generation
     this.node = node
     this.allocatable = parse(node.status?.allocatable)
     this.allowedPods = Number(node.status?.allocatable?.['pods'] ?? 0)
   }
 
-  setNode(node: Node): void {
+  setNode(node: Node, generation: number): void {
     this.node = node
+    this.generation = generation
     this.allocatable = parse(node.status?.allocatable)
     this.allowedPods = Number(node.status?.allocatable?.['pods'] ?? 0)
-    this.generation++
   }
 
   addPod(info: PodInfo): void {

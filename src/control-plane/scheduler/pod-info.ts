@@ -39,33 +39,82 @@ export interface PodInfo {
 }
 
 export function podInfo(pod: Pod): PodInfo {
-  const spec = pod.spec
-  const containers = spec?.containers ?? []
-  const requests = podRequests(pod)
-  const tolerations = spec?.tolerations ?? []
-  return {
-    pod,
-    uid: pod.metadata.uid ?? '',
-    key: `${pod.metadata.namespace}/${pod.metadata.name}`,
-    priority: spec?.priority ?? 0,
-    requests,
-    nonZero: {
-      cpuMillis: containers.reduce(
-        (sum, container) =>
-          sum + (asked(container, 'cpu') === undefined ? DEFAULT_CPU_MILLIS : quantityMillis(asked(container, 'cpu') as string)),
-        0,
-      ),
-      memoryBytes: containers.reduce(
-        (sum, container) =>
-          sum + (asked(container, 'memory') === undefined ? DEFAULT_MEMORY_BYTES : quantityValue(asked(container, 'memory') as string)),
-        0,
-      ),
-    },
-    hostPorts: hostPorts(pod),
-    tolerations,
-    group: pod.metadata.ownerReferences?.find((owner) => owner.controller)?.uid ?? '',
-    signature: JSON.stringify([spec?.nodeName ?? '', spec?.nodeSelector ?? null, spec?.affinity?.nodeAffinity ?? null, tolerations]),
+  return new Info(pod)
+}
+
+/** One for each pod of the cluster: what its template says is shared with its siblings, and what only a pod that waits for a node is asked for is made when asked. */
+class Info implements PodInfo {
+  readonly pod: Pod
+  readonly group: string
+  readonly #template: Template
+
+  constructor(pod: Pod) {
+    this.pod = pod
+    this.group = pod.metadata.ownerReferences?.find((owner) => owner.controller)?.uid ?? ''
+    this.#template = templateOf(pod)
   }
+
+  get uid(): string {
+    return this.pod.metadata.uid ?? ''
+  }
+
+  get key(): string {
+    return `${this.pod.metadata.namespace}/${this.pod.metadata.name}`
+  }
+
+  get priority(): number {
+    return this.pod.spec?.priority ?? 0
+  }
+
+  get requests(): Resources {
+    return this.#template.requests
+  }
+
+  get nonZero(): PodInfo['nonZero'] {
+    return this.#template.nonZero
+  }
+
+  get hostPorts(): readonly HostPort[] {
+    return this.#template.hostPorts
+  }
+
+  get tolerations(): readonly Toleration[] {
+    return this.pod.spec?.tolerations ?? NONE
+  }
+
+  get signature(): string {
+    const spec = this.pod.spec
+    return JSON.stringify([spec?.nodeName ?? '', spec?.nodeSelector ?? null, spec?.affinity?.nodeAffinity ?? null, this.tolerations])
+  }
+}
+
+const NONE: readonly never[] = []
+
+/** What follows from these parts of a spec alone. */
+interface Template extends Pick<PodInfo, 'requests' | 'nonZero' | 'hostPorts'> {
+  readonly from: readonly unknown[]
+}
+
+/** By the containers, which informers that save memory share between the pods of one template. */
+const templates = new WeakMap<readonly Container[], Template>()
+
+function templateOf(pod: Pod): Template {
+  const { containers, initContainers, resources, overhead } = pod.spec ?? {}
+  const known = containers && templates.get(containers)
+  const from = [initContainers, resources, overhead]
+  if (known?.from.every((part, i) => part === from[i])) return known
+  const template = { from, requests: podRequests(pod), nonZero: nonZeroOf(containers ?? []), hostPorts: hostPorts(pod) }
+  if (containers) templates.set(containers, template)
+  return template
+}
+
+function nonZeroOf(containers: readonly Container[]): PodInfo['nonZero'] {
+  const sum = (resource: string, amount: (text: string) => number, otherwise: number): number =>
+    containers.reduce((total, container) => {
+      const request = asked(container, resource)
+      return total + (request === undefined ? otherwise : amount(request))
+    }, 0)
+  return { cpuMillis: sum('cpu', quantityMillis, DEFAULT_CPU_MILLIS), memoryBytes: sum('memory', quantityValue, DEFAULT_MEMORY_BYTES) }
 }
 
 /**

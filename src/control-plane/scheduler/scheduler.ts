@@ -78,10 +78,7 @@ class Scheduler {
     informers.informer(nodes).addHandler({
       add: (node) => this.#nodeChanged(node),
       update: (next, previous) => this.#nodeChanged(next, previous),
-      delete: (node) => {
-        this.#cluster.removeNode(node.metadata.name)
-        this.#filterCache.forgetNode(node.metadata.name)
-      },
+      delete: (node) => this.#cluster.removeNode(node.metadata.name),
     })
     informers.informer(pods).addHandler({
       add: (pod) => this.#podChanged(pod),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../../base/fake-clock.ts'
-import type { Commit } from './backend.ts'
-import { bytes, expectCode, keysOf, put, text } from './conformance/support.ts'
+import type { Commit, RecordId } from './backend.ts'
+import { bytes, eventsThrough, expectCode, keysOf, put, summary, text } from './conformance/support.ts'
 import type { Store } from './contract.ts'
 import { MemoryBackend } from './memory-backend.ts'
 import { createMemoryStore } from './memory-store.ts'
@@ -180,6 +180,33 @@ describe('a refused write', () => {
     expect(lost.state).toBe('ReadOnly')
     expect((await put(next, '/a')).revision).toBe(3n)
     await next.close()
+  })
+})
+
+describe('memory', () => {
+  it('lets go of a value once it is durable where it can be read back', async () => {
+    const values = new Map<number, Uint8Array>()
+    const commits: Commit[] = []
+    class ReadingBackend extends MemoryBackend {
+      override readonly readsValues: boolean = true
+      override commit(commit: Commit): Promise<void> {
+        commits.push(commit)
+        for (const record of commit.records) if (record.value) values.set(record.modRevision, record.value)
+        return super.commit(commit)
+      }
+      override read({ modRevision }: RecordId): Uint8Array {
+        return values.get(modRevision) as Uint8Array
+      }
+    }
+    const store = createMemoryStore({ backend: new ReadingBackend(), clock: new FakeClock(), compaction: false })
+    const watch = store.watch('/')
+    await put(store, '/a', 'one')
+    expect((await put(store, '/a', 'two')).results[0]?.kv?.value).toEqual(bytes('one'))
+    await store.settled()
+    expect(commits.flatMap((commit) => commit.records).map((record) => record.value)).toEqual([undefined, undefined])
+    expect((await store.get('/a', 2n))?.value).toEqual(bytes('one'))
+    expect((await eventsThrough(watch, 3n)).map(summary)).toEqual(['put /a=one@2', 'put /a=two@3 was one@2'])
+    await store.close()
   })
 })
 

@@ -4,7 +4,7 @@ type KeptRecord = StoredRecord & { readonly value: Uint8Array }
 
 /** Durable as long as the object lives: a second store over the same backend finds what the first committed. */
 export class MemoryBackend implements Backend {
-  readonly readsValues = false
+  readonly readsValues: boolean = false
   readonly #records = new Map<string, KeptRecord>()
   readonly #leases = new Map<number, number>()
   #meta: StoreMeta | undefined

@@ -74,10 +74,14 @@ export class OrderedIndex {
   /** How many keys in [from, end) exist at `revision`; `end` undefined: to the last key. */
   count(from: string, end: string | undefined, revision: number): number {
     let total = 0
-    for (let at = this.#chunkOf(from); at < this.#chunks.length; at++) {
+    const first = this.#chunkOf(from)
+    for (let at = first; at < this.#chunks.length; at++) {
       const chunk = this.#chunks[at] as Chunk
-      const start = lowerBound(chunk.entries, from)
-      const stop = end === undefined ? chunk.entries.length : lowerBound(chunk.entries, end)
+      const last = chunk.entries.at(-1)
+      // only the chunks at both ends have to be searched
+      const start = at === first ? lowerBound(chunk.entries, from) : 0
+      const isInside = end === undefined || (last !== undefined && last.key < end)
+      const stop = isInside ? chunk.entries.length : lowerBound(chunk.entries, end)
       const whole = start === 0 && stop === chunk.entries.length
       if (whole && revision >= chunk.changedAt) total += chunk.live
       else for (let i = start; i < stop; i++) if (versionAt(chunk.entries[i] as KeyEntry, revision)) total++

@@ -232,6 +232,7 @@ export class NodeAgent {
         if (previous && metadataChanged(pod, previous)) this.#refreshVolumes(volumes, known)
         return
       }
+      if (this.#released.has(uid)) return
       // finished before this agent came and nothing of it is left here: only a deletion needs work
       if (isTerminal(pod) && !pod.metadata.deletionTimestamp) return
       const worker = new PodWorker(deps, pod)
@@ -244,6 +245,7 @@ export class NodeAgent {
       delete: (pod) => {
         const uid = pod.metadata.uid ?? ''
         statuses.forget(uid)
+        this.#released.delete(uid)
         this.#workers.get(uid)?.remove(pod)
       },
     })

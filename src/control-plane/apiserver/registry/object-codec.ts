@@ -34,13 +34,27 @@ export function wireChunks(resource: Resource, value: Uint8Array, revision: bigi
 
 /** Parses stored JSON; its own text, so nothing is checked. */
 function parseStored(value: Uint8Array): KubeObject {
-  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()
   // the native parser would round integers beyond 2^53
-  if (LONG_NUMBER.test(text)) return decodeJson(value).value as KubeObject
-  return JSON.parse(text) as KubeObject
+  if (hasLongNumber(value)) return decodeJson(value).value as KubeObject
+  return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as KubeObject
 }
 
-const LONG_NUMBER = /\d{16}/
+const LONG = 16
+
+/** Whether there are 16 digits in a row: one of them then lies on a multiple of 16, so few bytes are looked at. */
+function hasLongNumber(bytes: Uint8Array): boolean {
+  for (let i = LONG - 1; i < bytes.length; i += LONG) {
+    if (!isDigit(bytes[i])) continue
+    let first = i
+    let last = i
+    while (isDigit(bytes[first - 1])) first--
+    while (isDigit(bytes[last + 1])) last++
+    if (last - first + 1 >= LONG) return true
+  }
+  return false
+}
+
+const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39
 
 function startsWith(value: Uint8Array, head: Uint8Array): boolean {
   return value.length > head.length && Buffer.compare(value.subarray(0, head.length), head) === 0

@@ -28,7 +28,18 @@ export function fillNewMeta(
     creationTimestamp: timestamp(system.nowMs),
     ...rest,
   }
+  dropEmpty(object.metadata)
 }
+
+/** An empty map or list is the same as none: as upstream writes them, and so that taking the last entry away leaves no trace. */
+function dropEmpty(meta: NamedMeta): void {
+  for (const key of EMPTY_IS_ABSENT) {
+    const value = meta[key]
+    if (value !== undefined && Object.keys(value).length === 0) delete meta[key]
+  }
+}
+
+const EMPTY_IS_ABSENT = ['labels', 'annotations', 'ownerReferences', 'finalizers'] as const
 
 /**
  * Puts back what an update may not change. Name and namespace stay as sent, so that validation can refuse a change of them.
@@ -44,6 +55,7 @@ export function carryOverMeta(next: KubeObject, previous: KubeObject): void {
   meta.namespace ??= from.namespace
   delete meta.selfLink
   delete meta.managedFields
+  dropEmpty(meta)
   next.metadata = meta
 }
 

@@ -1,28 +1,38 @@
 import type { FilterPlugin, ScorePlugin } from '../framework.ts'
 import { MAX_SCORE } from '../framework.ts'
 import type { NodeInfo } from '../node-info.ts'
+import type { Resources } from '../pod-info.ts'
 
 /** Requests must fit into what the node has left. */
 export const nodeResourcesFit: FilterPlugin = {
   name: 'NodeResourcesFit',
   nodeOnly: false,
   requeueOn: ['NodeAdded', 'NodeChanged', 'PodDeleted', 'PodChanged'],
-  filter(pod, node) {
-    const { requests } = pod
-    const { allocatable, requested } = node
-    const short: string[] = []
-    if (node.pods.size + 1 > node.allowedPods) short.push('Too many pods')
-    const check = (name: string, amount: number, left: number): void => {
-      if (amount > 0 && amount > left) short.push(`Insufficient ${name}`)
-    }
-    check('cpu', requests.cpuMillis, allocatable.cpuMillis - requested.cpuMillis)
-    check('memory', requests.memoryBytes, allocatable.memoryBytes - requested.memoryBytes)
-    check('ephemeral-storage', requests.ephemeralBytes, allocatable.ephemeralBytes - requested.ephemeralBytes)
-    if (requests.extended)
-      for (const [name, amount] of requests.extended)
-        check(name, amount, (allocatable.extended?.get(name) ?? 0) - (requested.extended?.get(name) ?? 0))
-    return short.length > 0 ? short : undefined
-  },
+  filter: (pod, node) => (fits(pod.requests, node) ? undefined : shortages(pod.requests, node)),
+}
+
+/** Allocates nothing: asked for every node of every pod. */
+function fits(requests: Resources, { allocatable, requested, pods, allowedPods }: NodeInfo): boolean {
+  return (
+    pods.size < allowedPods &&
+    (requests.cpuMillis === 0 || requests.cpuMillis <= allocatable.cpuMillis - requested.cpuMillis) &&
+    (requests.memoryBytes === 0 || requests.memoryBytes <= allocatable.memoryBytes - requested.memoryBytes) &&
+    (requests.ephemeralBytes === 0 || requests.ephemeralBytes <= allocatable.ephemeralBytes - requested.ephemeralBytes) &&
+    requests.extended === undefined
+  )
+}
+
+function shortages(requests: Resources, { allocatable, requested, pods, allowedPods }: NodeInfo): string[] | undefined {
+  const short: string[] = pods.size < allowedPods ? [] : ['Too many pods']
+  const check = (name: string, amount: number, left: number): void => {
+    if (amount > 0 && amount > left) short.push(`Insufficient ${name}`)
+  }
+  check('cpu', requests.cpuMillis, allocatable.cpuMillis - requested.cpuMillis)
+  check('memory', requests.memoryBytes, allocatable.memoryBytes - requested.memoryBytes)
+  check('ephemeral-storage', requests.ephemeralBytes, allocatable.ephemeralBytes - requested.ephemeralBytes)
+  for (const [name, amount] of requests.extended ?? [])
+    check(name, amount, (allocatable.extended?.get(name) ?? 0) - (requested.extended?.get(name) ?? 0))
+  return short.length > 0 ? short : undefined
 }
 
 /** Prefers nodes with more left (LeastAllocated, cpu and memory alike). */

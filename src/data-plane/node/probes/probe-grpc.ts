@@ -1,9 +1,11 @@
-import { connect } from 'node:http2'
+import { connect, type ClientHttp2Session } from 'node:http2'
 import { messageOf } from '../../../base/errors.ts'
 import type { ProbeOutcome } from './probe-schedule.ts'
 
 /** `HealthCheckResponse.ServingStatus`. Source: grpc/health/v1/health.proto. */
 const SERVING = 1
+/** An answer is a few bytes; what sends more is no health service. */
+const MAX_CHUNKS = 16
 const STATUS_NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN']
 
 /**
@@ -27,27 +29,31 @@ export function probeGrpc(
     session.on('error', (error) =>
       finish({ ok: false, message: `failed to connect to service ${target.host}:${target.port}: ${messageOf(error)}` }),
     )
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': '/grpc.health.v1.Health/Check',
-      'content-type': 'application/grpc',
-      te: 'trailers',
-    })
-    const chunks: Buffer[] = []
-    let status: string | undefined
-    const note = (headers: Record<string, unknown>): void => {
-      if (typeof headers['grpc-status'] === 'string') status = headers['grpc-status']
-    }
-    stream.on('error', (error: Error) => finish({ ok: false, message: error.message }))
-    stream.on('response', note)
-    stream.on('trailers', note)
-    stream.on('data', (chunk: Buffer) => {
-      if (chunks.length < 16) chunks.push(chunk)
-    })
-    // not `end`: trailers may still be on their way
-    stream.on('close', () => finish(verdict(Buffer.concat(chunks), status)))
-    stream.end(healthCheckRequest(target.service))
+    session.on('connect', () => check(session, target.service, finish))
   })
+}
+
+function check(session: ClientHttp2Session, service: string, finish: (outcome: ProbeOutcome) => void): void {
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/grpc.health.v1.Health/Check',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  })
+  const chunks: Buffer[] = []
+  let status: string | undefined
+  const note = (headers: Record<string, unknown>): void => {
+    if (typeof headers['grpc-status'] === 'string') status = headers['grpc-status']
+  }
+  stream.on('error', (error: Error) => finish({ ok: false, message: error.message }))
+  stream.on('response', note)
+  stream.on('trailers', note)
+  stream.on('data', (chunk: Buffer) => {
+    if (chunks.length < MAX_CHUNKS) chunks.push(chunk)
+  })
+  // not `end`: trailers may still be on their way
+  stream.on('close', () => finish(verdict(Buffer.concat(chunks), status)))
+  stream.end(healthCheckRequest(service))
 }
 
 /** gRPC frame (1 byte flags, 4 bytes length) around `HealthCheckRequest{service = 1}`. */

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest'
+import { deployments } from '../../../api/apps/v1/deployment.ts'
+import { endpoints } from '../../../api/core/v1/endpoints.ts'
+import { services } from '../../../api/core/v1/service.ts'
+import { endpointSlices } from '../../../api/discovery/v1/endpoint-slice.ts'
+import type { EndpointSlice } from '../../../api/generated/types.ts'
+import { startRunningCluster, webDeployment, webService, type RunningCluster } from '../test-support.ts'
+
+const inDefault = { namespace: 'default' }
+const slicesOf = async (running: RunningCluster): Promise<EndpointSlice[]> =>
+  (await running.client.of(endpointSlices).list(inDefault)).items
+
+test('endpoints follow the readiness of pods', async () => {
+  let sick: string | undefined
+  await using running = await startRunningCluster({ isReady: (pod) => pod.metadata.name !== sick, terminationMs: 3_000 })
+  const { client } = running
+  await client.of(services).create(webService())
+  await client.of(deployments).create(webDeployment())
+  await running.advance(3_000)
+  const [slice, ...more] = await slicesOf(running)
+  expect(more).toEqual([])
+  expect(slice).toMatchObject({
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    metadata: {
+      generateName: 'web-',
+      labels: { 'kubernetes.io/service-name': 'web', 'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io' },
+    },
+  })
+  expect(slice?.endpoints?.map((endpoint) => endpoint.conditions)).toEqual(
+    Array(3).fill({ ready: true, serving: true, terminating: false }),
+  )
+  sick = (await running.pods())[0]!.metadata.name
+  running.kubelet.recheck()
+  await running.advance(1_000)
+  const find = async () => (await slicesOf(running))[0]?.endpoints?.find((endpoint) => endpoint.targetRef?.name === sick)
+  expect((await find())?.conditions).toEqual({ ready: false, serving: false, terminating: false })
+  const [subset] = (await client.of(endpoints).get('web', inDefault)).subsets ?? []
+  expect([subset?.addresses?.length, subset?.notReadyAddresses?.length]).toEqual([2, 1])
+  const healthy = (await running.pods()).find((pod) => pod.metadata.name !== sick)!
+  await client.of(deployments).patch('web', { spec: { replicas: 0 } }, { type: 'merge', ...inDefault })
+  await running.advance(1_000)
+  const ending = (await slicesOf(running))[0]?.endpoints?.find((endpoint) => endpoint.targetRef?.uid === healthy.metadata.uid)
+  expect(ending?.conditions).toEqual({ ready: false, serving: true, terminating: true })
+  await running.advance(5_000)
+  expect((await slicesOf(running)).map((one) => one.endpoints ?? [])).toEqual([[]])
+})
+
+test('many pods at once make as few slices as they need', async () => {
+  await using running = await startRunningCluster({ nodes: ['n1', 'n2', 'n3'] })
+  const { client } = running
+  await client.of(services).create(webService())
+  await client.of(deployments).create(webDeployment({ replicas: 150 }))
+  await running.advance(20_000)
+  const slices = await slicesOf(running)
+  expect(slices.map((slice) => slice.endpoints?.length).sort()).toEqual([100, 50])
+  expect(new Set(slices.flatMap((slice) => slice.endpoints?.map((endpoint) => endpoint.addresses[0]))).size).toBe(150)
+})
+
+test('slices and endpoints go with their service; those others made stay', async () => {
+  await using running = await startRunningCluster()
+  const { client } = running
+  await client.of(services).create(webService())
+  await client
+    .of(endpoints)
+    .create({ metadata: { name: 'outside', namespace: 'default' }, subsets: [{ addresses: [{ ip: '192.0.2.1' }], ports: [{ port: 1 }] }] })
+  await client.of(services).create({ metadata: { name: 'outside', namespace: 'default' }, spec: { ports: [{ port: 1 }] } })
+  await running.advance(2_000)
+  expect((await slicesOf(running)).length).toBe(1)
+  await client.of(services).delete('web', inDefault)
+  await client.of(services).delete('outside', inDefault)
+  await running.advance(3_000)
+  expect(await slicesOf(running)).toEqual([])
+  expect((await client.of(endpoints).list(inDefault)).items.map(({ metadata }) => metadata.name)).toEqual(['outside'])
+})
