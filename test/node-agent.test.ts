@@ -3,14 +3,14 @@ import { once } from 'node:events'
 import { get as httpGet } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { testClients } from '../scripts/test-clients.mjs'
 import { events, pods, services, type Container, type Pod } from '../src/api/index.ts'
 import { isStatus } from '../src/base/errors.ts'
 import type { Client } from '../src/client/index.ts'
 import { kubectlOf, Processes } from './node-agent-support/processes.ts'
+import { requirements } from './support/requirements.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const kubectlPath = testClients(['1.35']).kubectl['1.35'] as string | undefined
+const { kubectl: kubectlPath, missing, suffix } = await requirements()
 const here = { namespace: 'default' }
 /** Says its pid, its pod and how often it has answered. */
 const SERVER = `
@@ -166,8 +166,8 @@ test('static stability: without a control plane a new agent serves what was know
   expect(main(await pod('four'))?.lastState?.terminated).toMatchObject({ exitCode: 9 })
 })
 
-describe.skipIf(!kubectlPath)('kubectl logs (skipped where kubectl 1.35 cannot be had)', () => {
-  const kubectl = kubectlOf(kubectlPath ?? '', processes)
+describe.skipIf(missing !== '')(`kubectl logs${suffix}`, () => {
+  const kubectl = kubectlOf(kubectlPath, processes)
 
   test('shows, tails, follows, times and limits the log of a container, and of the one before', async () => {
     await serve('five')
@@ -181,7 +181,7 @@ describe.skipIf(!kubectlPath)('kubectl logs (skipped where kubectl 1.35 cannot b
     expect(recent.length).toBeLessThan((await kubectl('logs', 'five')).length / 2)
     await expect(kubectl('logs', 'five', '--previous')).rejects.toThrow('previous terminated container "main" in pod "five" not found')
 
-    const follower = spawn(kubectlPath ?? '', ['--kubeconfig', processes.kubeconfig, 'logs', '-f', '--tail=0', 'five'], {
+    const follower = spawn(kubectlPath, ['--kubeconfig', processes.kubeconfig, 'logs', '-f', '--tail=0', 'five'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     let followed = ''

@@ -64,6 +64,7 @@ test('without kubeconfig a command fails with 1 and says how to get one; a stack
 test('the version is that of the package', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
   expect(PROGRAM_VERSION).toBe(version)
+  expect(await run('--version')).toEqual({ exitCode: 0, out: `${version}\n`, err: '' })
   expect(JSON.parse((await run('version', '--client', '-o', 'json')).out)).toMatchObject({ clientVersion: { version } })
 })
 

@@ -209,15 +209,16 @@ async function startCluster(): Promise<TestCluster> {
   const dir = mkdtempSync(join(tmpdir(), 'biplane-kubectl-'))
   // containers run as another user, who must get through to their own files
   chmodSync(dir, 0o711)
-  const program = await bundle()
+  const folder = join(root, 'node_modules/.cache/biplane', `kubectl-cluster-${process.pid}`)
   const children: ChildProcess[] = []
   const stop = async (): Promise<void> => {
     for (const child of children.reverse()) await endProcess(child, 'SIGTERM')
     rmSync(dir, { recursive: true, force: true })
-    rmSync(program.folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true })
   }
   try {
-    for (const role of ['control-plane', 'node']) children.push(await startProcess(program.file, [role, join(dir, 'data')]))
+    const file = await bundle(folder)
+    for (const role of ['control-plane', 'node']) children.push(await startProcess(file, [role, join(dir, 'data')]))
   } catch (error) {
     await stop()
     throw error
@@ -247,9 +248,8 @@ async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<
   })
 }
 
-/** Below node_modules, where the bundle finds lmdb. */
-async function bundle(): Promise<{ readonly file: string; readonly folder: string }> {
-  const folder = join(root, 'node_modules/.cache/biplane', `kubectl-cluster-${process.pid}`)
+/** @param folder below node_modules, where the bundle finds lmdb */
+async function bundle(folder: string): Promise<string> {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'cluster.mjs')
   await build({
@@ -264,5 +264,5 @@ async function bundle(): Promise<{ readonly file: string; readonly folder: strin
     sourcemap: 'inline',
     logLevel: 'warning',
   })
-  return { file, folder }
+  return file
 }

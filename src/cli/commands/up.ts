@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { sleep } from '../../base/clock.ts'
 import type { CliContext, Signals } from '../context.ts'
 import { dataLayout } from '../compose/layout.ts'
 import { defaultNodeName } from '../compose/machine.ts'
@@ -30,6 +31,7 @@ export interface UpOptions {
 const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 6443 }
 
 const NODE_WAIT_MS = 5_000
+const LAST_WORDS_MS = 2_000
 
 /** `biplane up`: a whole cluster until the first signal. */
 export async function runUp(context: CliContext, options: UpOptions): Promise<number> {
@@ -68,7 +70,7 @@ interface Parts {
 }
 
 async function supervise(parts: Parts): Promise<number> {
-  const { options, view, cluster, signals } = parts
+  const { context, options, view, cluster, signals } = parts
   const over = new AbortController()
   const forced = { value: false }
   signals.onForce(() => {
@@ -89,7 +91,8 @@ async function supervise(parts: Parts): Promise<number> {
   over.abort(new Error('going down'))
   if (!forced.value) view.note(options.keep ? 'ending; workloads are left running' : 'ending, workloads first; once more to end at once')
   await cluster.stop({ stopWorkloads: !options.keep })
-  await Promise.allSettled([running, work])
+  // both processes have ended; whatever still reads from them must not hold up the end
+  await Promise.race([Promise.allSettled([running, work]), sleep(context.clock, LAST_WORDS_MS)])
   if (failure !== undefined) throw failure
   return forced.value ? EXIT.failure : EXIT.ok
 }

@@ -16,6 +16,8 @@ import { CliError } from '../errors/cli-error.ts'
 
 const POLL_MS = 100
 const START_MS = 30_000
+/** Longer than `up` takes to kill what does not end. */
+const STOP_MS = 30_000
 const OUTPUT_LIMIT = 64 * 1024
 
 /** The cluster of the tour: `biplane up` as a child process, and ways to use it. */
@@ -59,7 +61,9 @@ export class DemoCluster {
     if (!up || up.exitCode !== null || up.signalCode !== null) return
     const ended = new Promise((resolve) => up.once('exit', resolve))
     up.kill('SIGINT')
+    const timer = this.#context.clock.after(STOP_MS, () => up.kill('SIGKILL'))
     await ended
+    timer.cancel()
   }
 
   kill(): void {

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { CliContext } from '../context.ts'
+import { PROGRAM_VERSION } from '../program-version.ts'
 import { addClusterCommands } from './cluster-commands.ts'
 import { addObjectCommands } from './object-commands.ts'
 import { addOtherCommands } from './other-commands.ts'
@@ -28,6 +29,7 @@ export function createProgram(context: CliContext, exit: (code: number) => void)
       outputError: (text, write) => write(text),
     })
     .description('A Kubernetes-compatible control plane with three data planes: workloads, services, packets.')
+    .version(PROGRAM_VERSION, '-V, --version', 'print the version of this program')
     .option('--debug', 'print stack traces with errors')
     .helpCommand('help [command]', 'show the help of a command')
     .addHelpText('after', '\nStart here: biplane up -f examples/shop, then kubectl get pods (or biplane get pods) in another terminal.')

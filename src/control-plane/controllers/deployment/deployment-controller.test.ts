@@ -6,7 +6,7 @@ import { pods } from '../../../api/core/v1/pod.ts'
 import { findCondition } from '../../../api/conditions.ts'
 import { podTemplateHash } from '../../../api/meta/hash.ts'
 import type { Deployment, Pod, ReplicaSet } from '../../../api/generated/types.ts'
-import { startRunningCluster, template, webDeployment, type RunningCluster } from '../test-support.ts'
+import { startRunningCluster, template, webDeployment, type RunningCluster } from '../../../testing/running-cluster.ts'
 
 const merge = { type: 'merge', namespace: 'default' } as const
 const imageOf = (object: Pod | ReplicaSet): string | undefined =>

@@ -6,7 +6,6 @@ import { pods } from '../../../api/core/v1/pod.ts'
 import { deepEqual } from '../../../api/meta/equality.ts'
 import { podTemplateHash } from '../../../api/meta/hash.ts'
 import { controllerOf, isControlledBy, ownerReference } from '../../../api/meta/owner.ts'
-import { labelSelectorMatcher } from '../../../api/meta/selector.ts'
 import { podPhaseIsTerminal } from '../../../api/pod-status.ts'
 import type { Informer } from '../../../client/cache.ts'
 import {

@@ -8,7 +8,7 @@ import { namespaces } from '../../../api/core/v1/namespace.ts'
 import { persistentVolumes } from '../../../api/core/v1/persistent-volume.ts'
 import { pods } from '../../../api/core/v1/pod.ts'
 import type { ConfigMap, OwnerReference } from '../../../api/generated/types.ts'
-import { startRunningCluster, webDeployment, type RunningCluster } from '../test-support.ts'
+import { startRunningCluster, webDeployment, type RunningCluster } from '../../../testing/running-cluster.ts'
 
 const inDefault = { namespace: 'default' }
 const merge = { type: 'merge', namespace: 'default' } as const
@@ -143,7 +143,7 @@ test('an owner in another namespace is no owner; a namespaced owner of a cluster
   expect(await names(running, 'other')).toEqual(['far'])
   expect((await running.client.of(persistentVolumes).get('disk')).metadata.deletionTimestamp).toBeUndefined()
   const told = (await running.client.of(events).list()).items.filter((event) => event.reason === 'OwnerRefInvalidNamespace')
-  expect(told.map((event) => event.involvedObject.name).sort()).toEqual(['child', 'disk'])
+  expect(told.map((event) => event.involvedObject.name ?? '').sort()).toEqual(['child', 'disk'])
 })
 
 test('owners of kinds nobody here serves are left alone', async () => {

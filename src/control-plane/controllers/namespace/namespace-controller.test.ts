@@ -6,7 +6,7 @@ import { pods } from '../../../api/core/v1/pod.ts'
 import { secrets } from '../../../api/core/v1/secret.ts'
 import { serviceAccounts } from '../../../api/core/v1/service-account.ts'
 import { findCondition } from '../../../api/conditions.ts'
-import { startRunningCluster, webDeployment } from '../test-support.ts'
+import { startRunningCluster, webDeployment } from '../../../testing/running-cluster.ts'
 import { lookAgainInMs } from './deletion-conditions.ts'
 
 const shop = { namespace: 'shop' }

@@ -5,7 +5,7 @@ import { nodes } from '../../../api/core/v1/node.ts'
 import { pods } from '../../../api/core/v1/pod.ts'
 import { services } from '../../../api/core/v1/service.ts'
 import { findCondition } from '../../../api/conditions.ts'
-import { startRunningCluster, template, webDeployment, webService, type RunningCluster } from '../test-support.ts'
+import { startRunningCluster, template, webDeployment, webService, type RunningCluster } from '../../../testing/running-cluster.ts'
 
 const at = (name: string, seconds?: number) => ({
   key: name,
@@ -61,12 +61,12 @@ test('a node that comes back in time loses no pod', async () => {
   await using running = await startRunningCluster({ nodes: ['n1', 'n2'] })
   await running.client.of(deployments).create(webDeployment({ replicas: 2, template: template('v1', patient(60)) }))
   await running.advance(3_000)
-  const before = (await running.pods()).map((pod) => pod.metadata.uid).sort()
+  const before = (await running.pods()).map((pod) => pod.metadata.uid ?? '').sort()
   running.kubelet.kill('n2')
   await running.advance(70_000)
   await running.kubelet.revive('n2')
   await running.advance(90_000)
-  expect((await running.pods()).map((pod) => pod.metadata.uid).sort()).toEqual(before)
+  expect((await running.pods()).map((pod) => pod.metadata.uid ?? '').sort()).toEqual(before)
   expect((await running.deployment('web')).status).toMatchObject({ readyReplicas: 2 })
 })
 
@@ -75,14 +75,14 @@ test('when most nodes vanish at once nothing is evicted; when all do, neither', 
   await using running = await startRunningCluster({ nodes: names })
   await running.client.of(deployments).create(webDeployment({ replicas: 10, template: template('v1', patient(0)) }))
   await running.advance(3_000)
-  const before = (await running.pods()).map((pod) => pod.metadata.uid).sort()
+  const before = (await running.pods()).map((pod) => pod.metadata.uid ?? '').sort()
   for (const name of names.slice(1)) running.kubelet.kill(name)
   await running.advance(300_000)
-  expect((await running.pods()).map((pod) => pod.metadata.uid).sort()).toEqual(before)
+  expect((await running.pods()).map((pod) => pod.metadata.uid ?? '').sort()).toEqual(before)
   expect(await taintsOf(running, 'n2')).toEqual([`${UNREACHABLE}:NoSchedule`])
   running.kubelet.kill('n1')
   await running.advance(300_000)
-  expect((await running.pods()).map((pod) => pod.metadata.uid).sort()).toEqual(before)
+  expect((await running.pods()).map((pod) => pod.metadata.uid ?? '').sort()).toEqual(before)
   // enough come back: the one that stays away is given up
   for (const name of names.slice(0, 4)) await running.kubelet.revive(name)
   await running.advance(60_000)

@@ -12,7 +12,7 @@ import { FakeClock, startTestCluster } from '../../../testing/index.ts'
 import type { Draft } from '../../../api/meta/object.ts'
 import type { Pod, ReplicaSet } from '../../../api/generated/types.ts'
 import { StatusError } from '../../../base/errors.ts'
-import { startRunningCluster, template } from '../test-support.ts'
+import { startRunningCluster, template } from '../../../testing/running-cluster.ts'
 import { addReplicaSetController } from './replica-set-controller.ts'
 
 const set = (replicas: number, more: Partial<NonNullable<ReplicaSet['spec']>> = {}): Draft<ReplicaSet> => ({
