@@ -92,7 +92,7 @@ function progress(
     return put(list, { type: 'Progressing', status: 'True', reason: input.rolled.reason, message }, now)
   }
   // a rollout that has ended stays ended: a pod that is replaced later is no progress of it
-  
+  if (before?.reason === 'NewReplicaSetAvailable' && status.replicas === status.updatedReplicas) return list
   if (isComplete(deployment, status)) {
     return put(
       list,
