@@ -19,6 +19,8 @@ const STOP_TIMEOUT_MS = 30_000
 /** A `biplane control-plane` in a process of its own, as a user starts it. */
 export interface ControlPlane {
   readonly process: ChildProcess
+  /** From the spawn until it took connections. */
+  readonly listeningMs: number
   /** From the spawn to the first 200 of /readyz. */
   readonly readyMs: number
   readonly access: ServerAccess
@@ -50,12 +52,13 @@ export async function startControlPlane(bin: string, options: StartOptions): Pro
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   child.stderr?.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-10_000)))
-  await untilReady(port, () => {
+  const listening = await untilReady(port, () => {
     if (child.exitCode !== null) throw new Error(`the control plane ended with ${child.exitCode}\n${log}`)
   })
   const readyMs = performance.now() - begin
   return {
     process: child,
+    listeningMs: listening - begin,
     readyMs,
     access: adminAccess(dataDir),
     usage: () => usageOf(child.pid as number),
@@ -83,13 +86,15 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** Asks /readyz until it says 200; first only for the port, which costs nothing. */
-export async function untilReady(port: number, check: () => void): Promise<void> {
+/** Asks /readyz until it says 200; first only for the port, which costs nothing. @returns when the port was open */
+async function untilReady(port: number, check: () => void): Promise<number> {
   const deadline = performance.now() + READY_TIMEOUT_MS
   while (!(await isOpen(port))) await pause(deadline, check)
+  const open = performance.now()
   const agent = new Agent({ keepAlive: true, rejectUnauthorized: false })
   while ((await statusOf(port, agent)) !== 200) await pause(deadline, check)
   agent.destroy()
+  return open
 }
 
 export async function stopProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<number> {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { machineFacts } from '../machine-facts.ts'
 
@@ -26,10 +26,15 @@ export function table(header: readonly string[], rows: readonly (readonly string
   return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
 }
 
-/** Prints and keeps the result in bench/results/NAME.md, with the facts of the machine. */
+const NOTES = '\n## What holds it back\n'
+
+/** Prints and keeps the result in bench/results/NAME.md, with the facts of the machine. A section of notes written there by hand stays. */
 export function report(name: string, lines: readonly string[]): void {
   const text = `${[...lines, '', machineFacts()].join('\n')}\n`
   process.stdout.write(text)
   if (process.env['BIPLANE_BENCH_DRY']) return
-  writeFileSync(join(process.env['BIPLANE_ROOT'] ?? '.', 'bench/results', `${name}.md`), text)
+  const file = join(process.env['BIPLANE_ROOT'] ?? '.', 'bench/results', `${name}.md`)
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const notes = before.includes(NOTES) ? before.slice(before.indexOf(NOTES)) : ''
+  writeFileSync(file, text + notes)
 }

@@ -1,6 +1,7 @@
 import type { KindDefinition } from '../../api/kind.ts'
 import type { Manager } from '../../controller/contract.ts'
 import { addDeploymentController } from './deployment/deployment-controller.ts'
+import { addDisruptionController } from './disruption/disruption-controller.ts'
 import { addEndpointControllers } from './endpoint-slice/endpoint-slice-controller.ts'
 import { addGarbageCollector } from './garbage-collector/garbage-collector.ts'
 import { addNamespaceController } from './namespace/namespace-controller.ts'
@@ -29,6 +30,7 @@ export interface ControllersOptions {
  *   namespace/          empties what is being deleted
  *   service-account/    the default account and the CA of every namespace
  *   node-lifecycle/     silent nodes, taints, eviction, never of most nodes at once
+ *   disruption/         how many pods of a budget may be evicted now
  *   pod-gc/             pods that nobody will ever finish
  */
 export function addControllers(manager: Manager, options: ControllersOptions): void {
@@ -37,6 +39,7 @@ export function addControllers(manager: Manager, options: ControllersOptions): v
   addDeploymentController(manager)
   addReplicaSetController(manager)
   addEndpointControllers(manager)
+  addDisruptionController(manager)
   addGarbageCollector(manager, options.kinds)
   addNodeLifecycleController(manager, options.nodeGracePeriodMs === undefined ? {} : { gracePeriodMs: options.nodeGracePeriodMs })
   addPodGc(manager)

@@ -178,9 +178,9 @@ test('the next agent adopts: nothing restarts, what ended meanwhile is told, wha
 })
 
 test('while the control plane is away nothing stops; a crash is restarted, with what was known; a new agent knows it too', async () => {
-  const { of } = cluster.client
-  await of(configMaps).create({ metadata: { name: 'conf', ...here }, data: { GREETING: 'hello' } })
-  await of(services).create({
+  const { client } = cluster
+  await client.of(configMaps).create({ metadata: { name: 'conf', ...here }, data: { GREETING: 'hello' } })
+  await client.of(services).create({
     metadata: { name: 'db', ...here },
     spec: { clusterIP: '10.96.0.9', clusterIPs: ['10.96.0.9'], ports: [{ port: 5432 }] },
   })
@@ -214,7 +214,8 @@ test('what is missing is waited for, and named', async () => {
   await settle(async () => (await reasons()).includes('FailedMount'))
   const told = (await cluster.client.of(events).list(here)).items.find(({ reason }) => reason === 'FailedMount')
   expect(told?.message).toBe('MountVolume.SetUp failed for volume "v" : configmap "later" not found')
-  expect((await get()).status?.containerStatuses?.[0]?.state?.waiting?.reason).toBe('ContainerCreating')
+  await clock.advance(100)
+  await settle(async () => (await get()).status?.containerStatuses?.[0]?.state?.waiting?.reason === 'ContainerCreating')
   await cluster.client.of(configMaps).create({ metadata: { name: 'later', ...here }, data: {} })
   await clock.advance(2_000)
   await until('Running')
@@ -244,9 +245,10 @@ test('a machine that cannot run pods says so in its node', async () => {
     value: async () => ({ ok: false, capabilities: { limits: false, mounts: false, users: false }, problems }),
   })
   agent = start()
-  await settle(async () => (await cluster.client.of(nodes).list()).items.length === 1)
-  const ready = (await cluster.client.of(nodes).get('n1')).status?.conditions?.find(({ type }) => type === 'Ready')
-  expect(ready).toMatchObject({ status: 'False', reason: 'KubeletNotReady', message: 'no shell: install one' })
+  const ready = async (): Promise<unknown> =>
+    (await cluster.client.of(nodes).list()).items[0]?.status?.conditions?.find(({ type }) => type === 'Ready')
+  const want = { status: 'False', reason: 'KubeletNotReady', message: 'no shell: install one' }
+  await settle(async () => expect.objectContaining(want).asymmetricMatch(await ready()))
 })
 
 test('files of a running pod follow their ConfigMap and its own labels', async () => {

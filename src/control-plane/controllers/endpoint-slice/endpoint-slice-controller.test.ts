@@ -1,4 +1,11 @@
 import { expect, test } from 'vitest'
+import { silentLogger } from '../../../base/log.ts'
+import { createMetrics } from '../../../base/metrics.ts'
+import { createInformerFactory } from '../../../client/informer-factory.ts'
+import { createManager } from '../../../controller/create-manager.ts'
+import { Gate, heldWatch } from '../../../testing/held-watch.ts'
+import { FakeClock, startTestCluster } from '../../../testing/index.ts'
+import { addEndpointControllers } from './endpoint-slice-controller.ts'
 import { deployments } from '../../../api/apps/v1/deployment.ts'
 import { endpoints } from '../../../api/core/v1/endpoints.ts'
 import { services } from '../../../api/core/v1/service.ts'
@@ -72,4 +79,33 @@ test('slices and endpoints go with their service; those others made stay', async
   await running.advance(3_000)
   expect(await slicesOf(running)).toEqual([])
   expect((await client.of(endpoints).list(inDefault)).items.map(({ metadata }) => metadata.name)).toEqual(['outside'])
+})
+
+test('a cache that does not show a new slice yet does not make a controller create another', async () => {
+  const clock = new FakeClock()
+  await using cluster = await startTestCluster({ clock })
+  const { client } = cluster
+  const gate = new Gate()
+  const late = heldWatch(client, 'endpointslices', gate)
+  const informers = createInformerFactory({ client: late, clock, random: () => 0, log: silentLogger })
+  const manager = createManager({ client: late, informers, clock, random: () => 0, log: silentLogger, metrics: createMetrics() })
+  addEndpointControllers(manager)
+  const stop = new AbortController()
+  const done = manager.run(stop.signal)
+  await clock.advance(1_000)
+  gate.close()
+  await client.of(services).create(webService())
+  for (let i = 0; i < 3; i++) {
+    await clock.advance(1_000)
+    await client.of(services).patch('web', { metadata: { labels: { round: String(i) } } }, { type: 'merge', ...inDefault })
+  }
+  await clock.advance(1_000)
+  const labels = async (): Promise<(string | undefined)[]> =>
+    (await client.of(endpointSlices).list(inDefault)).items.map((slice) => slice.metadata.labels?.['round'])
+  expect(await labels()).toEqual([undefined])
+  gate.open()
+  await clock.advance(1_000)
+  expect(await labels()).toEqual(['2'])
+  stop.abort()
+  await done
 })

@@ -6,12 +6,12 @@ import { findCondition } from '../../../api/conditions.ts'
 import { createManager } from '../../../controller/create-manager.ts'
 import { silentLogger } from '../../../base/log.ts'
 import { createMetrics } from '../../../base/metrics.ts'
-import type { Client, ResourceClient } from '../../../client/client.ts'
 import { createInformerFactory } from '../../../client/informer-factory.ts'
 import { FakeClock, startTestCluster } from '../../../testing/index.ts'
 import type { Draft } from '../../../api/meta/object.ts'
 import type { Pod, ReplicaSet } from '../../../api/generated/types.ts'
 import { StatusError } from '../../../base/errors.ts'
+import { Gate, heldWatch } from '../../../testing/held-watch.ts'
 import { startRunningCluster, template } from '../../../testing/running-cluster.ts'
 import { addReplicaSetController } from './replica-set-controller.ts'
 
@@ -114,7 +114,7 @@ test('a cache that lags behind does not make a controller create or delete twice
   const clock = new FakeClock()
   await using cluster = await startTestCluster({ clock })
   const gate = new Gate()
-  const late = heldWatch(cluster.client, gate)
+  const late = heldWatch(cluster.client, 'pods', gate)
   const informers = createInformerFactory({ client: late, clock, random: () => 0, log: silentLogger })
   const manager = createManager({ client: late, informers, clock, random: () => 0, log: silentLogger, metrics: createMetrics() })
   addReplicaSetController(manager)
@@ -146,44 +146,3 @@ test('a cache that lags behind does not make a controller create or delete twice
   stop.abort()
   await done
 })
-
-class Gate {
-  #opened = Promise.resolve()
-  #open = (): void => {}
-
-  get opened(): Promise<void> {
-    return this.#opened
-  }
-
-  close(): void {
-    this.#opened = new Promise((resolve) => (this.#open = resolve))
-  }
-
-  open(): void {
-    this.#open()
-  }
-}
-
-/** A client whose watches of pods tell nothing while the gate is closed. */
-function heldWatch(client: Client, gate: Gate): Client {
-  return {
-    ...client,
-    of(kind) {
-      const api = client.of(kind)
-      if (kind.plural !== 'pods') return api
-      const watch: ResourceClient<never>['watch'] = async function* (options) {
-        for await (const event of api.watch(options)) {
-          await gate.opened
-          yield event as never
-        }
-      }
-      return new Proxy(api, {
-        get: (target, name) => {
-          if (name === 'watch') return watch
-          const value: unknown = Reflect.get(target, name, target)
-          return typeof value === 'function' ? value.bind(target) : value
-        },
-      })
-    },
-  }
-}

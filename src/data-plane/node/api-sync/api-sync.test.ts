@@ -91,6 +91,28 @@ describe('StatusManager', () => {
     expect(await statusOf()).toMatchObject({ phase: 'Running', podIP: '10.0.0.3', podIPs: [{ ip: '10.0.0.3' }], qosClass: 'BestEffort' })
   })
 
+  test('holds back what is past in a moment', async () => {
+    const statuses = manager()
+    const pod = await makePod()
+    const starting = (reason: string): PodStatus => ({
+      phase: 'Pending',
+      containerStatuses: [{ name: 'main', image: '', imageID: '', ready: false, restartCount: 0, state: { waiting: { reason } } }],
+    })
+    statuses.publish(pod, starting('ContainerCreating'))
+    await clock.advance(99)
+    expect(line.told()).toEqual([])
+    await clock.advance(1)
+    expect(line.told().length).toBe(1)
+    statuses.publish(pod, { ...starting('ContainerCreating'), podIP: '10.0.0.1' })
+    statuses.publish(pod, running('10.0.0.1'))
+    await clock.advance(0)
+    expect(line.told().length).toBe(1)
+    expect((await statusOf()).phase).toBe('Running')
+    statuses.publish(pod, starting('ImageNotRunnableAsProcess'))
+    await clock.advance(0)
+    expect(line.told().length).toBe(1)
+  })
+
   test('what is gone from a status is gone there too; conditions of others stay', async () => {
     const statuses = manager()
     const pod = await makePod()

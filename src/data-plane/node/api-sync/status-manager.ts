@@ -1,7 +1,7 @@
 import { sleep, type Clock } from '../../../base/clock.ts'
 import { isStatus, messageOf } from '../../../base/errors.ts'
 import type { Logger } from '../../../base/log.ts'
-import type { Pod, PodStatus } from '../../../api/generated/types.ts'
+import type { ContainerStatus, Pod, PodStatus } from '../../../api/generated/types.ts'
 import { deepEqual } from '../../../api/meta/equality.ts'
 import { pods } from '../../../api/core/v1/pod.ts'
 import type { Client } from '../../../client/client.ts'
@@ -14,10 +14,14 @@ interface Entry {
   /** Of the server's answer to our last write. */
   revision: bigint
   running: Promise<void> | undefined
+  /** Ends the wait of a status that is held back. */
+  hurry: (() => void) | undefined
   /** Delete the API object once the status is through. */
   release: boolean
 }
 
+/** A pod that is merely starting is past it so soon that nobody would see it: its status waits this long for the next one. */
+const HOLD_MS = 100
 const RETRY_MS = [200, 500, 1_000, 2_000, 5_000]
 
 /**
@@ -43,7 +47,8 @@ export class StatusManager {
     const entry = this.#entries.get(uid)
     if (entry && deepEqual(entry.status, status)) return
     if (entry) Object.assign(entry, { pod, status })
-    else this.#entries.set(uid, { pod, status, sent: undefined, revision: 0n, running: undefined, release: false })
+    else this.#entries.set(uid, { pod, status, sent: undefined, revision: 0n, running: undefined, hurry: undefined, release: false })
+    if (!isStarting(status)) entry?.hurry?.()
     this.#kick(uid)
   }
 
@@ -69,6 +74,7 @@ export class StatusManager {
     const entry = this.#entries.get(uid)
     if (!entry) return
     entry.release = true
+    entry.hurry?.()
     this.#kick(uid)
   }
 
@@ -91,6 +97,7 @@ export class StatusManager {
 
   async #drain(uid: string, entry: Entry): Promise<void> {
     for (let attempt = 0; !this.#signal.aborted && this.#entries.get(uid) === entry && this.#pending(entry);) {
+      if (isStarting(entry.status) && !entry.release) await this.#hold(entry)
       const { pod, status } = entry
       try {
         await this.#send(pod, status, entry)
@@ -106,6 +113,13 @@ export class StatusManager {
         await sleep(this.#clock, RETRY_MS[Math.min(attempt++, RETRY_MS.length - 1)] as number, this.#signal).catch(() => {})
       }
     }
+  }
+
+  async #hold(entry: Entry): Promise<void> {
+    const hurried = new AbortController()
+    entry.hurry = () => hurried.abort()
+    await sleep(this.#clock, HOLD_MS, AbortSignal.any([hurried.signal, this.#signal])).catch(() => {})
+    entry.hurry = undefined
   }
 
   async #send(pod: Pod, status: PodStatus, entry: Entry): Promise<void> {
@@ -140,6 +154,12 @@ function statusPatch(before: PodStatus | undefined, after: PodStatus): Record<st
     if (before?.[key] !== undefined && after[key] === undefined) patch[key] = null
   }
   return patch
+}
+
+/** Nothing is wrong and nothing runs yet. */
+function isStarting({ phase, containerStatuses = [], initContainerStatuses = [] }: PodStatus): boolean {
+  const quiet = ({ state }: ContainerStatus): boolean => ['ContainerCreating', 'PodInitializing'].includes(state?.waiting?.reason ?? '')
+  return phase === 'Pending' && [...initContainerStatuses, ...containerStatuses].every(quiet)
 }
 
 /** Whether the server's status says what ours does; what others own, and how a list is ordered, is no difference. */

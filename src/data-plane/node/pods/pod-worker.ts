@@ -223,13 +223,16 @@ export class PodWorker {
 
   /** Keeps on disk what the next agent must not forget: that the pod is over, ready, or being deleted, and since when. */
   async #record(): Promise<void> {
-    if (!this.#sandbox) return
-    const { metadata, status } = this.#pod
-    const ready = status?.conditions?.find((condition) => condition.type === 'Ready')?.status
-    const state = JSON.stringify([status?.phase, ready, metadata.deletionTimestamp, metadata.generation])
-    if (state === this.#recorded) return
+    const state = this.#lasting()
+    if (!this.#sandbox || state === this.#recorded) return
     this.#recorded = state
     await this.#deps.runtime.ensureSandbox(this.#pod)
+  }
+
+  #lasting(): string {
+    const { metadata, status } = this.#pod
+    const ready = status?.conditions?.find((condition) => condition.type === 'Ready')?.status
+    return JSON.stringify([status?.phase, ready, metadata.deletionTimestamp, metadata.generation])
   }
 
   async #act(action: PodAction, view: PodView, signal: AbortSignal): Promise<void> {
@@ -248,6 +251,7 @@ export class PodWorker {
   async #ensureSandbox(): Promise<void> {
     try {
       this.#sandbox = await this.#deps.runtime.ensureSandbox(this.#pod)
+      this.#recorded = this.#lasting()
       this.nudge()
     } catch (error) {
       this.#event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`)

@@ -183,7 +183,7 @@ describe('probe schedule', () => {
     ['startup', {}, '001', '--+'],
   ])('%s %j: outcomes %s give %s', (kind, probe, outcomes, want) => {
     let progress = initialProgress(kind)
-    const verdicts = [...outcomes].map((outcome) => {
+    const verdicts = outcomes.split('').map((outcome) => {
       progress = nextProgress(progress, probe, outcome === '1')
       return progress.passing ? '+' : '-'
     })

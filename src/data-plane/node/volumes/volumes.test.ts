@@ -36,9 +36,9 @@ describe('publishFiles', () => {
     const sets = Array.from({ length: 20 }, (_, i) => [file('a', String(i)), file('b', String(i))])
     await publishFiles(dir, sets[0] as VolumeFile[], { stamp: 's0' })
     const seen: string[] = []
-    let done = false
+    const stop = new AbortController()
     const reading = (async () => {
-      while (!done) {
+      while (!stop.signal.aborted) {
         // through one resolution of ..data, as a program reads its mount
         const now = join(dir, readlinkSync(join(dir, '..data')))
         try {
@@ -50,7 +50,7 @@ describe('publishFiles', () => {
       }
     })()
     for (const [i, set] of sets.entries()) await publishFiles(dir, set, { stamp: `t${i}` })
-    done = true
+    stop.abort()
     await reading
     expect(seen.length).toBeGreaterThan(0)
     expect(seen.filter((pair) => pair.split('=')[0] !== pair.split('=')[1])).toEqual([])
