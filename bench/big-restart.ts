@@ -11,6 +11,7 @@ import type { Usage } from './harness/usage.ts'
 
 interface Restart {
   readonly how: string
+  readonly listeningMs: number
   readonly readyMs: number
   readonly cpuMs: number
   readonly ready: Usage
@@ -27,7 +28,7 @@ async function restart(bin: string, dataDir: string, options: { how: string; res
   await delay(options.restMs)
   const rested = plane.usage()
   await plane.stop(options.signal)
-  return { how: options.how, readyMs: plane.readyMs, cpuMs: ready.cpuMs, ready, rested }
+  return { how: options.how, listeningMs: plane.listeningMs, readyMs: plane.readyMs, cpuMs: ready.cpuMs, ready, rested }
 }
 
 async function main(pods: number, runs: number, restMs: number): Promise<void> {
@@ -47,6 +48,7 @@ async function main(pods: number, runs: number, restMs: number): Promise<void> {
     const memory = [...found, killed].map((one) => one.rested.rssAnonMb)
     const cells = (one: Restart): string[] => [
       one.how,
+      one.listeningMs.toFixed(0),
       one.readyMs.toFixed(0),
       one.cpuMs.toFixed(0),
       one.ready.rssAnonMb.toFixed(0),
@@ -66,7 +68,8 @@ async function main(pods: number, runs: number, restMs: number): Promise<void> {
       ...table(
         [
           'restart',
-          'to /readyz ms',
+          'listens after ms',
+          '/readyz after ms',
           'CPU until then ms',
           'RssAnon MB when ready',
           'RssAnon MB rested',

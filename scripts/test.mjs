@@ -22,8 +22,8 @@ let failed = 0
 const skipped = []
 try {
   for (const file of JSON.parse(readFileSync(report, 'utf8')).testResults) {
-    // a file that does not even load has no assertions but must count
-    if (file.status === 'failed' && file.assertionResults.length === 0) failed++
+    // a file that does not load, or whose set-up fails, has no failed assertion but must count
+    if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')) failed++
     for (const test of file.assertionResults) {
       if (test.status === 'passed') passed++
       else if (test.status === 'failed') failed++

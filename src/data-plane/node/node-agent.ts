@@ -68,6 +68,7 @@ export class NodeAgent {
   readonly #serviceInformer: Informer<Service> | undefined
   readonly #recipes: LastGoodList<ImageRecipe> | undefined
   readonly #recipeInformer: Informer<ImageRecipe> | undefined
+  readonly #background = new Set<Promise<void>>()
   #problem: string | undefined = 'the node agent is starting'
 
   constructor(options: NodeAgentOptions) {
@@ -128,7 +129,7 @@ export class NodeAgent {
       this.#options.metrics.gauge('kubelet_running_pods', 'Number of pods that have a running pod sandbox').with().set(this.#workers.size),
     )
     this.#follow({ deps, statuses, volumes: resolve.volumes }, signal)
-    this.#services?.onChange(() => void this.#rewriteHosts(resolve))
+    this.#services?.onChange(() => this.#beside(this.#rewriteHosts(resolve), 'hosts files not written'))
     // a program that only waited for its recipe should not wait for its back-off
     this.#recipes?.onChange(() => {
       for (const worker of this.#workers.values()) worker.recipesChanged()
@@ -154,6 +155,7 @@ export class NodeAgent {
       runRegistration(registration, signal),
     ])
     await Promise.all([...this.#workers.values()].map((worker) => worker.stopped()))
+    await Promise.all([...this.#background, this.#services?.settled(), this.#recipes?.settled()])
   }
 
   #resolveDeps(mounts: boolean): ResolveDeps {
@@ -280,9 +282,14 @@ export class NodeAgent {
 
   #refreshVolumes(volumes: VolumeManager, { pod, sandbox }: PodWorker): void {
     if (!sandbox || this.#options.hollow || isTerminal(pod) || pod.metadata.deletionTimestamp !== undefined) return
-    volumes
-      .refresh(pod, sandbox)
-      .catch((error: unknown) => this.#options.log.debug('volumes not refreshed', { pod: pod.metadata.name, error: messageOf(error) }))
+    this.#beside(volumes.refresh(pod, sandbox), 'volumes not refreshed')
+  }
+
+  /** Work that nobody waits for until the end. */
+  #beside(work: Promise<void>, message: string): void {
+    const logged = work.catch((error: unknown) => this.#options.log.debug(message, { error: messageOf(error) }))
+    this.#background.add(logged)
+    void logged.finally(() => this.#background.delete(logged))
   }
 
   async #rewriteHosts(resolve: ResolveDeps): Promise<void> {

@@ -8,7 +8,7 @@ const pod = (name: string, options: { readonly ready?: boolean; readonly deletin
   metadata: { name, ...(options.deleting ? { deletionTimestamp: at(0) } : {}) },
   status: { phase: options.phase ?? 'Running', conditions: [{ type: 'Ready', status: options.ready === false ? 'False' : 'True' }] },
 })
-const budget = (spec: PodDisruptionBudget['spec'], status: PodDisruptionBudget['status'] = undefined): PodDisruptionBudget => ({
+const budget = (spec: PodDisruptionBudget['spec'], status?: PodDisruptionBudget['status']): PodDisruptionBudget => ({
   metadata: { name: 'b', generation: 1 },
   spec,
   status,
