@@ -102,6 +102,7 @@ async function bringUp(parts: Parts, signal: AbortSignal): Promise<void> {
   const { context, options, directory, view, cluster, nodeName } = parts
   const aborted = new Promise<'aborted'>((resolve) => signal.addEventListener('abort', () => resolve('aborted'), { once: true }))
   if ((await Promise.race([cluster.serving, aborted])) === 'aborted') return
+  const servedAtMs = context.clock.monotonic()
   const adminKubeconfig = dataLayout(directory.dataDir).adminKubeconfig
   if (options.kubeconfig === false) view.note(`kubeconfig: ${adminKubeconfig}`)
   else {
@@ -115,7 +116,7 @@ async function bringUp(parts: Parts, signal: AbortSignal): Promise<void> {
     // what is applied before there is a node waits for the scheduler's back-off
     await watch.whenReady([], AbortSignal.any([signal, AbortSignal.timeout(NODE_WAIT_MS)])).catch(() => {})
     const ids = await applyAll(parts, session, signal)
-    await awaitReady(parts, { watch, ids }, signal)
+    await awaitReady(parts, { watch, ids, servedAtMs }, signal)
   } catch (error) {
     if (!signal.aborted) throw error
   }
@@ -155,10 +156,9 @@ const WORKLOADS = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet
 
 async function awaitReady(
   { context, options, view }: Parts,
-  { watch, ids }: { readonly watch: ClusterWatch; readonly ids: readonly string[] },
+  { watch, ids, servedAtMs }: { readonly watch: ClusterWatch; readonly ids: readonly string[]; readonly servedAtMs: number },
   signal: AbortSignal,
 ): Promise<void> {
-  const startedAtMs = context.clock.monotonic()
   const late = new AbortController()
   const timer = options.wait ? context.clock.after(options.timeout, () => late.abort(new Error('timeout'))) : undefined
   try {
@@ -173,7 +173,7 @@ async function awaitReady(
   } finally {
     timer?.cancel()
   }
-  const seconds = ((context.clock.monotonic() - startedAtMs) / 1000).toFixed(1)
+  const seconds = ((context.clock.monotonic() - servedAtMs) / 1000).toFixed(1)
   view.note(
     [
       `ready (${seconds}s after the API server)`,

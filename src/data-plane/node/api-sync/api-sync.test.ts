@@ -127,6 +127,18 @@ describe('StatusManager', () => {
     expect(status.conditions?.map(({ type }) => type).sort()).toEqual(['Ready', 'x/ready'])
   })
 
+  test('why a condition was False does not stay once it is True', async () => {
+    const statuses = manager()
+    const pod = await makePod()
+    const because = { reason: 'ContainersNotReady', message: 'containers with unready status: [main]' }
+    statuses.publish(pod, running('10.0.0.1', { conditions: [{ type: 'Ready', status: 'False', ...because }] }))
+    await clock.advance(0)
+    expect((await statusOf()).conditions).toMatchObject([{ status: 'False', ...because }])
+    statuses.publish(pod, running('10.0.0.1'))
+    await clock.advance(0)
+    expect((await statusOf()).conditions).toEqual([{ type: 'Ready', status: 'True' }])
+  })
+
   test('waits for a control plane that is away, then sends the newest', async () => {
     const statuses = manager()
     const pod = await makePod()

@@ -1,7 +1,7 @@
 import { sleep, type Clock } from '../../../base/clock.ts'
 import { isStatus, messageOf } from '../../../base/errors.ts'
 import type { Logger } from '../../../base/log.ts'
-import type { ContainerStatus, Pod, PodStatus } from '../../../api/generated/types.ts'
+import type { ContainerStatus, Pod, PodCondition, PodStatus } from '../../../api/generated/types.ts'
 import { deepEqual } from '../../../api/meta/equality.ts'
 import { pods } from '../../../api/core/v1/pod.ts'
 import type { Client } from '../../../client/client.ts'
@@ -147,13 +147,22 @@ export class StatusManager {
  */
 function statusPatch(before: PodStatus | undefined, after: PodStatus): Record<string, unknown> {
   const patch: Record<string, unknown> = { ...after }
-  patch['conditions'] = after.conditions?.filter((condition) => isOwnCondition(condition.type))
+  patch['conditions'] = after.conditions
+    ?.filter((condition) => isOwnCondition(condition.type))
+    .map((condition) => ({ ...withdrawn(before?.conditions, condition), ...condition }))
   // lists with a merge key, that we own whole
   for (const key of ['podIPs', 'hostIPs'] as const) if (after[key]) patch[key] = [...after[key], { $patch: 'replace' }]
   for (const key of ['reason', 'message', 'podIP', 'podIPs', 'initContainerStatuses'] as const) {
     if (before?.[key] !== undefined && after[key] === undefined) patch[key] = null
   }
   return patch
+}
+
+/** Merged conditions keep what a patch does not name: why a condition was False does not stay once it is True. */
+function withdrawn(before: readonly PodCondition[] | undefined, condition: PodCondition): Record<string, null> {
+  const present = before?.find(({ type }) => type === condition.type)
+  const gone = (['reason', 'message'] as const).filter((key) => present?.[key] !== undefined && condition[key] === undefined)
+  return Object.fromEntries(gone.map((key) => [key, null]))
 }
 
 /** Nothing is wrong and nothing runs yet. */
