@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { configMaps } from '../api/core/v1/config-map.ts'
 import type { ConfigMap } from '../api/generated/types.ts'
+import type { KindDefinition } from '../api/kind.ts'
+import type { KubeObject } from '../api/meta/object.ts'
 import { FakeClock } from '../base/fake-clock.ts'
 import { silentLogger } from '../base/log.ts'
 import type { EventHandler, InformerOptions } from './cache.ts'
@@ -232,6 +234,26 @@ test('a factory shares informers of one selection and runs those made later', as
   late.addIndex('i', () => [])
   expect(factory.pending()).toEqual(['configmaps'])
   await late.whenSynced()
+  stop.abort()
+  await done
+})
+
+test('a factory keeps of each kind what it is told to; a transform of the informer itself comes first', async () => {
+  const clock = new FakeClock()
+  const api = new FakeApi(clock)
+  const client = createClient(api)
+  const label = (text: string) => (object: KubeObject) => ({ metadata: { ...object.metadata, labels: { kept: text } } })
+  const transformOf = (kind: KindDefinition) => (kind.kind === 'ConfigMap' ? label('by kind') : undefined)
+  const factory = createInformerFactory({ client, clock, random: () => 0, log: silentLogger, transformOf })
+  await client.of(configMaps).create({ metadata: { name: 'a', namespace: 'default' }, data: { x: '1' } })
+  const plain = factory.informer(configMaps)
+  const own = factory.informer(configMaps, { transform: label('own') })
+  const stop = new AbortController()
+  const done = factory.run(stop.signal)
+  await factory.whenSynced()
+  expect(plain.lister.list()).toMatchObject([{ metadata: { name: 'a', labels: { kept: 'by kind' } } }])
+  expect(plain.lister.list()[0]?.data).toBeUndefined()
+  expect(own.lister.list()).toMatchObject([{ metadata: { labels: { kept: 'own' } } }])
   stop.abort()
   await done
 })

@@ -1,6 +1,6 @@
 import { keyOf, type KubeObject, type WatchEvent } from '../api/meta/object.ts'
 import { backoffMs, type Random } from '../base/backoff.ts'
-import { sleep, type Clock } from '../base/clock.ts'
+import { sleep, type Clock, type Timer } from '../base/clock.ts'
 import { StatusError, type StatusBody } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { ResourceClient } from './client.ts'
@@ -114,7 +114,7 @@ class WatchRun<T extends KubeObject> {
 
   async run(): Promise<void> {
     const { resource, clock, random } = this.#options
-    let timer = this.#armStall(clock)
+    const guard = this.#guardInitial(clock)
     try {
       const events = resource.watch({
         ...selection(this.#options),
@@ -124,19 +124,32 @@ class WatchRun<T extends KubeObject> {
         signal: this.#initial ? AbortSignal.any([this.#signal, this.#stall.signal]) : this.#signal,
       })
       for await (const event of events) {
-        timer?.cancel()
+        guard.seen()
         const settled = this.#apply(event)
         if (settled) await settled
-        timer = this.#armStall(clock)
       }
     } finally {
-      timer?.cancel()
+      guard.cancel()
     }
   }
 
-  #armStall(clock: Clock): ReturnType<Clock['after']> | undefined {
-    if (!this.#initial) return undefined
-    return clock.after(INITIAL_STALL_MS, () => this.#stall.abort(new Error('no initial events')))
+  /** Aborts when no event comes for `INITIAL_STALL_MS` before the initial state is complete. One timer at a time: there may be many events. */
+  #guardInitial(clock: Clock): { seen(): void; cancel(): void } {
+    let seenAtMs = clock.monotonic()
+    const arm = (delayMs: number): Timer => clock.after(delayMs, check)
+    const check = (): void => {
+      if (!this.#initial) return
+      const leftMs = seenAtMs + INITIAL_STALL_MS - clock.monotonic()
+      if (leftMs > 0) timer = arm(leftMs)
+      else this.#stall.abort(new Error('no initial events'))
+    }
+    let timer = this.#initial && arm(INITIAL_STALL_MS)
+    return {
+      seen: () => {
+        if (this.#initial) seenAtMs = clock.monotonic()
+      },
+      cancel: () => timer?.cancel(),
+    }
   }
 
   #apply(event: WatchEvent<T>): Promise<void> | undefined {

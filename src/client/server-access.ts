@@ -48,10 +48,14 @@ export function loadKubeconfig(paths: readonly string[], readFile: AccessSources
  * @throws {KubeconfigError} `UnknownContext`; `Incomplete` when an entry or file is missing; `Unsupported` login plugins
  */
 export function accessOf(config: Kubeconfig, sources: AccessSources, context: string | undefined = config.currentContext): ContextAccess {
-  if (!context) throw new KubeconfigError('UnknownContext', 'the kubeconfig has no current context: name one')
+  const known = [...config.contexts.keys()].join(', ') || 'none'
+  if (!context)
+    throw new KubeconfigError(
+      'UnknownContext',
+      `the kubeconfig has no current context: start a cluster, or name a context (it has ${known})`,
+    )
   const found = config.contexts.get(context)
   if (!found) {
-    const known = [...config.contexts.keys()].join(', ') || 'none'
     throw new KubeconfigError('UnknownContext', `no context "${context}" in the kubeconfig: it has ${known}`)
   }
   const cluster = config.clusters.get(found.cluster)

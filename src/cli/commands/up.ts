@@ -99,28 +99,36 @@ async function supervise(parts: Parts): Promise<number> {
 
 /** Everything that happens once the API server answers. Returns when the signal aborts. */
 async function bringUp(parts: Parts, signal: AbortSignal): Promise<void> {
-  const { context, options, directory, view, cluster, nodeName } = parts
+  const { context, directory, view, cluster, nodeName } = parts
   const aborted = new Promise<'aborted'>((resolve) => signal.addEventListener('abort', () => resolve('aborted'), { once: true }))
   if ((await Promise.race([cluster.serving, aborted])) === 'aborted') return
   const servedAtMs = context.clock.monotonic()
   const adminKubeconfig = dataLayout(directory.dataDir).adminKubeconfig
-  if (options.kubeconfig === false) view.note(`kubeconfig: ${adminKubeconfig}`)
-  else {
-    const explicit = typeof options.kubeconfig === 'string' ? options.kubeconfig : undefined
-    view.note(await mergeIntoKubeconfig(context, directory, { explicit, switchTo: options.switch === true }))
-  }
+  const flags = await shareAccess(parts, adminKubeconfig)
   await using session = connect(context, { kubeconfig: adminKubeconfig })
-  const watch = watchCluster(context, session, { view, nodeName })
+  const watch = watchCluster(context, session, { view, nodeName, joined: cluster.joined })
   const watching = watch.run(signal)
   try {
     // what is applied before there is a node waits for the scheduler's back-off
     await watch.whenReady([], AbortSignal.any([signal, AbortSignal.timeout(NODE_WAIT_MS)])).catch(() => {})
     const ids = await applyAll(parts, session, signal)
-    await awaitReady(parts, { watch, ids, servedAtMs }, signal)
+    await awaitReady(parts, { watch, ids, servedAtMs, flags }, signal)
   } catch (error) {
     if (!signal.aborted) throw error
   }
   await watching
+}
+
+/** Tells the user's tools of the cluster. @returns the flags with which they reach it */
+async function shareAccess({ context, options, directory, view }: Parts, adminKubeconfig: string): Promise<readonly string[]> {
+  if (options.kubeconfig === false) {
+    view.note(`kubeconfig: ${adminKubeconfig}`)
+    return ['--kubeconfig', adminKubeconfig]
+  }
+  const explicit = typeof options.kubeconfig === 'string' ? options.kubeconfig : undefined
+  const { told, flags } = await mergeIntoKubeconfig(context, directory, { explicit, switchTo: options.switch === true })
+  view.note(told)
+  return flags
 }
 
 /** Applies the manifests. @returns the ids of their workloads, as watchCluster has them */
@@ -154,9 +162,19 @@ async function applyAll({ options, view, manifests }: Parts, session: Session, s
 
 const WORKLOADS = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Pod'])
 
+interface Awaited {
+  readonly watch: ClusterWatch
+  /** Of the workloads that were applied. */
+  readonly ids: readonly string[]
+  /** When the API server answered, monotonic. */
+  readonly servedAtMs: number
+  /** With which kubectl reaches the cluster. */
+  readonly flags: readonly string[]
+}
+
 async function awaitReady(
   { context, options, view }: Parts,
-  { watch, ids, servedAtMs }: { readonly watch: ClusterWatch; readonly ids: readonly string[]; readonly servedAtMs: number },
+  { watch, ids, servedAtMs, flags }: Awaited,
   signal: AbortSignal,
 ): Promise<void> {
   const late = new AbortController()
@@ -178,7 +196,7 @@ async function awaitReady(
     [
       `ready (${seconds}s after the API server)`,
       ...addresses(watch),
-      'next: kubectl get pods (or: biplane get pods). Ctrl-C ends it.',
+      `next: ${['kubectl', 'get', 'pods', ...flags].join(' ')} (biplane takes the same words). Ctrl-C ends it.`,
     ].join('\n'),
   )
 }
@@ -213,11 +231,8 @@ async function checkFree({ host, port }: ListenAddress): Promise<void> {
     const { code, message } = error as NodeJS.ErrnoException
     const why =
       code === 'EADDRINUSE' ? 'another program listens there' : code === 'EADDRNOTAVAIL' ? 'this machine has no such address' : message
-    throw new CliError(`cannot listen on ${host}:${port}`, {
-      why,
-      fix: 'stop that program, or choose another address: --listen 127.0.0.1:0',
-      cause: error,
-    })
+    const fix = `${code === 'EADDRINUSE' ? 'stop that program, or ' : ''}choose another address: --listen 127.0.0.1:0`
+    throw new CliError(`cannot listen on ${host}:${port}`, { why, fix, cause: error })
   } finally {
     await new Promise((resolve) => server.close(resolve))
   }

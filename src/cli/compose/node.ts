@@ -9,6 +9,7 @@ import { endpointSlices } from '../../api/discovery/v1/endpoint-slice.ts'
 import { createClient } from '../../client/create-client.ts'
 import { createHttpsTransport } from '../../client/https-transport.ts'
 import { createInformer } from '../../client/informer.ts'
+import { EventSink } from '../../controller/event-recorder.ts'
 import { identityHolds, requestIdentity, type NodeIdentity } from '../../data-plane/node/api-sync/join.ts'
 import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
 import { runNodeLink } from '../../data-plane/node/link/dial-link.ts'
@@ -106,6 +107,8 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   await sliceList.load()
   const services = agent.services
   if (!services) throw new Error('a node with a service proxy needs its list of services')
+  const events = new EventSink({ client, clock, random, log, metrics, host: options.name })
+  const recorder = events.recorder('kube-proxy')
   const proxy = new ServiceProxy({
     services,
     endpointSlices: sliceList,
@@ -113,6 +116,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     clock,
     log,
     metrics,
+    warn: (service, reason, message) => recorder.event({ apiVersion: 'v1', kind: 'Service', ...service }, 'Warning', reason, message),
   })
   const link = {
     server: options.server,
@@ -128,6 +132,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     await Promise.all([
       agent.run(signal),
       slices.run(signal),
+      events.run(signal),
       proxy.run(signal),
       runNodeLink(link, signal),
       renewIdentity(options, layout, identity, signal),

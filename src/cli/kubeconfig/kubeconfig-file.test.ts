@@ -45,6 +45,19 @@ test('keeps a backup of the file as it was before the first merge; a token stays
   expect(statSync(path).mode & 0o777).toBe(0o600)
 })
 
+test.each([
+  ['', true],
+  ['mine', false],
+  ['gone', true],
+])('says whether its context is the current one, also the second time: before it was "%s"', async (current, isCurrent) => {
+  const path = join(dir, 'config')
+  const contexts = '[{name: mine, context: {cluster: x, user: y}}]'
+  writeFileSync(path, `apiVersion: v1\nkind: Config\nclusters: []\nusers: []\ncontexts: ${contexts}\ncurrent-context: "${current}"\n`)
+  const first = await mergeEntry(path, ENTRY, options())
+  const second = await mergeEntry(path, ENTRY, { ...options(), mine: first.record })
+  expect([first.isCurrent, second.isCurrent]).toEqual([isCurrent, isCurrent])
+})
+
 test('writes through a symbolic link', async () => {
   const [real, link] = [join(dir, 'real'), join(dir, 'link')]
   writeFileSync(real, OTHER)

@@ -13,6 +13,8 @@ const LOCK_POLL_MS = 50
 export interface Merged {
   readonly record: EntryRecord
   readonly changes: readonly string[]
+  /** Whether commands that name no context use this one. */
+  readonly isCurrent: boolean
   /** Copy of the file as it was, when one was made. */
   readonly backup?: string
 }
@@ -48,7 +50,7 @@ export async function mergeEntry(
       certificateAuthorityData: entry.certificateAuthorityData,
       ...(previousContext === undefined ? {} : { previousContext }),
     }
-    return { record, changes, ...(backup === undefined ? {} : { backup }) }
+    return { record, changes, isCurrent: edited['current-context'] === name, ...(backup === undefined ? {} : { backup }) }
   })
 }
 

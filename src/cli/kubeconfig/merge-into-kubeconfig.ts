@@ -9,12 +9,19 @@ import type { UpDirectory } from '../up/up-directory.ts'
 import type { ClusterEntry } from './edit-kubeconfig.ts'
 import { mergeEntry } from './kubeconfig-file.ts'
 
-/** Merges the administrator of a data directory's cluster into the user's kubeconfig. @returns what was done, in words */
+export interface MergedAccess {
+  /** What was done, in words. */
+  readonly told: string
+  /** What kubectl and biplane need to reach the cluster; nothing where they find it by themselves. */
+  readonly flags: readonly string[]
+}
+
+/** Merges the administrator of a data directory's cluster into the user's kubeconfig. */
 export async function mergeIntoKubeconfig(
   context: CliContext,
   directory: UpDirectory,
   options: { readonly explicit: string | undefined; readonly switchTo: boolean },
-): Promise<string> {
+): Promise<MergedAccess> {
   const explicit = options.explicit === undefined ? {} : { explicit: resolve(context.cwd, options.explicit) }
   const [path = ''] = kubeconfigPaths({ ...explicit, env: context.env['KUBECONFIG'], home: context.home })
   const { dataDir } = directory
@@ -23,8 +30,11 @@ export async function mergeIntoKubeconfig(
   const merged = await mergeEntry(absolute, entry, { clock: context.clock, switchTo: options.switchTo, mine: directory.kubeconfigEntry })
   directory.kubeconfigEntry = merged.record
   const backup = merged.backup === undefined ? '' : ` (as it was: ${merged.backup})`
-  const use = merged.changes.length > 1 ? '' : `; use it with --context ${merged.record.name}`
-  return `kubeconfig: ${merged.changes.join(', ')} in ${absolute}${backup}${use}`
+  const flags = [
+    ...(options.explicit === undefined ? [] : ['--kubeconfig', absolute]),
+    ...(merged.isCurrent ? [] : ['--context', merged.record.name]),
+  ]
+  return { told: `kubeconfig: ${merged.changes.join(', ')} in ${absolute}${backup}`, flags }
 }
 
 /** `biplane`, or `biplane-<name of the data directory>` where it is not the default one. */

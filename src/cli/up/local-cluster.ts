@@ -34,12 +34,16 @@ export class LocalCluster {
   #resolveServing: () => void = () => {}
   /** The API server answers for the first time. */
   readonly serving: Promise<void>
+  #resolveJoined: () => void = () => {}
+  /** The node of this cluster, not one of an earlier life, has said how its pods are. */
+  readonly joined: Promise<void>
 
   constructor(options: LocalClusterOptions) {
     const { context, directory } = options
     const { clock } = context
     this.#options = options
     this.#listen = options.listen
+    this.joined = new Promise((resolve) => (this.#resolveJoined = resolve))
     this.serving = new Promise((resolve) => (this.#resolveServing = resolve))
     this.#controlPlane = new SupervisedChild({
       role: 'control plane',
@@ -56,7 +60,9 @@ export class LocalCluster {
       logFile: directory.logFile('node'),
       clock,
       readyStage: 'ready',
-      onProgress: () => {},
+      onProgress: (stage) => {
+        if (stage === 'ready') this.#resolveJoined()
+      },
       onDied: (how, pauseMs) => this.#onDied('node', how, pauseMs),
     })
   }
@@ -108,6 +114,7 @@ export class LocalCluster {
     const title = `node ${nodeName}`
     if (platform() !== 'linux') {
       view.step({ id: 'node', title, detail: `not on ${platform()}: pods stay Pending until a Linux machine joins`, state: 'failed' })
+      this.#resolveJoined()
       return
     }
     view.step({ id: 'node', title, detail: 'joining (process runtime)', state: 'working' })

@@ -26,11 +26,14 @@ export interface ClusterWatch {
 
 const SETTLE_MS = 50
 
-/** Follows nodes, workloads and pods, and shows them as steps; restarts and replaced pods as notes. */
+/**
+ * Follows nodes, workloads and pods, and shows them as steps; restarts and replaced pods as notes.
+ * @param options `joined` resolves when the API speaks of this life of the node: what an earlier one left there is not shown
+ */
 export function watchCluster(
   context: CliContext,
   session: Session,
-  options: { readonly view: ProgressView; readonly nodeName: string },
+  options: { readonly view: ProgressView; readonly nodeName: string; readonly joined: Promise<void> },
 ): ClusterWatch {
   const { clock, random } = context
   const { view, nodeName } = options
@@ -46,11 +49,13 @@ export function watchCluster(
   const serviceInformer = factory.informer(services)
   const shown = new Map<string, string>()
   const waiting = new Set<() => void>()
+  let isJoined = false
   let nodeReady = false
   let timer: Timer | undefined
 
   const refresh = (): void => {
     timer = undefined
+    if (!isJoined) return
     const node = nodeInformer.lister.get(nodeName)
     nodeReady = isConditionTrue(node?.status?.conditions, 'Ready')
     if (node)
@@ -78,6 +83,10 @@ export function watchCluster(
   }
   for (const informer of [...Object.values(informers), nodeInformer])
     informer.addHandler({ add: changed, update: changed, delete: changed })
+  void options.joined.then(() => {
+    isJoined = true
+    changed()
+  })
   informers.pods.addHandler({ update: (next, previous) => noteRestarts(view, next, previous) })
 
   const notReady = (ids: readonly string[]): readonly string[] => [

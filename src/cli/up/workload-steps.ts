@@ -39,10 +39,12 @@ function countStep(
   object: Controller,
   { counts, pods }: { readonly counts: Counts; readonly pods: readonly Pod[] },
 ): StepUpdate {
-  const { wanted, ready, settled } = counts
-  const done = ready >= wanted && settled
+  const { wanted, settled } = counts
   const matches = labelSelectorMatcher(object.spec?.selector)
   const own = pods.filter((pod) => pod.metadata.namespace === object.metadata.namespace && matches(pod.metadata.labels))
+  // the pods know first that they are not ready any more
+  const ready = Math.min(counts.ready, own.filter(isReady).length)
+  const done = ready >= wanted && settled
   const problem = done ? undefined : own.map(problemOf).find((one) => one !== undefined)
   return {
     id: `${kind}/${object.metadata.namespace ?? ''}/${object.metadata.name}`,
@@ -52,9 +54,11 @@ function countStep(
   }
 }
 
+const isReady = (pod: Pod): boolean => isConditionTrue(pod.status?.conditions, 'Ready')
+
 function podStep(pod: Pod): StepUpdate {
   const phase = pod.status?.phase ?? 'Pending'
-  const done = phase === 'Succeeded' || (phase === 'Running' && isConditionTrue(pod.status?.conditions, 'Ready'))
+  const done = phase === 'Succeeded' || (phase === 'Running' && isReady(pod))
   return {
     id: `pod/${pod.metadata.namespace ?? ''}/${pod.metadata.name}`,
     title: titleOf('pod', pod),

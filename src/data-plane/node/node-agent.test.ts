@@ -82,7 +82,7 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-function start(): typeof agent {
+function start(onRegistered?: () => void): typeof agent {
   const transport: Transport = {
     send: async (request) => {
       if (away) throw new Error('connect ECONNREFUSED')
@@ -91,7 +91,7 @@ function start(): typeof agent {
     close: async () => {},
   }
   const options = { node, runtime, clock, random: () => 0.5, log: silentLogger, metrics: createMetrics(), stateDir: dir }
-  const made = new NodeAgent({ ...options, client: createClient(transport) })
+  const made = new NodeAgent({ ...options, client: createClient(transport), ...(onRegistered ? { onRegistered } : {}) })
   const stop = new AbortController()
   const done = made.run(stop.signal)
   return {
@@ -172,9 +172,14 @@ test('the next agent adopts: nothing restarts, what ended meanwhile is told, wha
   await agent.stop()
   runtime.exit(`${before.metadata.uid}/main/0`, 7)
   expect(other.metadata.uid).not.toBe(before.metadata.uid)
-  agent = start()
+  // who is told that the node is there finds its pods as they are, not as the last agent left them
+  let found: Promise<Pod> | undefined
+  agent = start(() => void (found = get()))
   await settle(async () => (await get()).status?.containerStatuses?.[0]?.restartCount === 1)
   expect((await get()).status?.containerStatuses?.[0]?.lastState?.terminated).toMatchObject({ exitCode: 7 })
+  await settle(() => found !== undefined)
+  const [status] = (await found)?.status?.containerStatuses ?? []
+  expect([status?.state?.terminated, status?.lastState?.terminated].find(Boolean)).toMatchObject({ exitCode: 7 })
 })
 
 test('while the control plane is away nothing stops; a crash is restarted, with what was known; a new agent knows it too', async () => {
@@ -249,6 +254,10 @@ test('a machine that cannot run pods says so in its node', async () => {
     (await cluster.client.of(nodes).list()).items[0]?.status?.conditions?.find(({ type }) => type === 'Ready')
   const want = { status: 'False', reason: 'KubeletNotReady', message: 'no shell: install one' }
   await settle(async () => expect.objectContaining(want).asymmetricMatch(await ready()))
+  const told = async (): Promise<unknown[]> =>
+    (await cluster.client.of(events).list()).items.map(({ involvedObject, reason, message }) => [involvedObject.uid, reason, message])
+  await settle(async () => (await told()).length > 0)
+  expect(await told()).toContainEqual(['n1', 'MissingCapability', 'no shell; install one'])
 })
 
 test('files of a running pod follow their ConfigMap and its own labels', async () => {

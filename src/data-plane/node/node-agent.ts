@@ -51,7 +51,7 @@ export interface NodeAgentOptions {
   readonly relistMs?: number
   /** Who owns the files of volumes of pods that name no user; absent: who runs the agent. */
   readonly volumeOwner?: FileOwner
-  /** Called once, when the control plane knows the node. */
+  /** Called once, when the control plane knows the node and how each of its pods is now. */
   readonly onRegistered?: () => void
   /** A hollow node keeps no list of services and recipes. */
   readonly hollow?: boolean
@@ -112,9 +112,14 @@ export class NodeAgent {
     const { client, clock, log, random, runtime } = this.#options
     const probed = await runtime.probe()
     this.#problem = probed.ok ? undefined : probed.problems.map((problem) => `${problem.what}: ${problem.fix}`).join('; ')
-    for (const problem of probed.problems) log.warn('node capability missing', { what: problem.what, fix: problem.fix })
     const events = new EventSink({ client, clock, random, log, metrics: this.#options.metrics, host: this.#options.node.name })
     const recorder = events.recorder('kubelet')
+    for (const { what, fix } of probed.problems) {
+      log.warn('node capability missing', { what, fix })
+      const { name } = this.#options.node
+      // as for all kubelets, events about a node have its name as uid
+      recorder.event({ apiVersion: 'v1', kind: 'Node', metadata: { name, uid: name } }, 'Warning', 'MissingCapability', `${what}; ${fix}`)
+    }
     const record = (pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void =>
       recorder.event({ apiVersion: 'v1', kind: 'Pod', ...pod }, type, reason, message)
     const statuses = new StatusManager({ client, clock, log, signal })
@@ -142,7 +147,7 @@ export class NodeAgent {
       node: this.#options.node,
       problem: () => this.#problem,
       ...(this.#options.heartbeatMs ? { heartbeatMs: this.#options.heartbeatMs } : {}),
-      ...(this.#options.onRegistered ? { onRegistered: this.#options.onRegistered } : {}),
+      onRegistered: () => this.#beside(this.#tellWhenSettled(statuses, signal), 'not known whether all pods are told of'),
     }
     await Promise.all([
       events.run(signal),
@@ -251,6 +256,13 @@ export class NodeAgent {
         this.#workers.get(uid)?.remove(pod)
       },
     })
+  }
+
+  async #tellWhenSettled(statuses: StatusManager, signal: AbortSignal): Promise<void> {
+    await this.#podInformer.whenSynced(signal)
+    await Promise.all([...this.#workers.values()].map((worker) => worker.spoken))
+    await statuses.sent()
+    if (!signal.aborted) this.#options.onRegistered?.()
   }
 
   /** Pods that were deleted while no agent ran: adopted, but unknown to a synced list. */

@@ -14,6 +14,8 @@ export interface ServicePort {
   readonly port: number
   /** For logs: `namespace/name:portname`. */
   readonly name: string
+  /** Whose port it is. */
+  readonly service: Service
   /** Sorted; empty: connections are refused. */
   readonly backends: readonly Backend[]
   /** Keep a client on its backend for this long; absent: no affinity. */
@@ -73,6 +75,7 @@ function portsOf(service: Service, slices: readonly EndpointSlice[], node: Proxy
       host,
       port: number,
       name: `${service.metadata.namespace}/${service.metadata.name}${port.name ? `:${port.name}` : ''}`,
+      service,
       backends: backends(local),
       ...(affinityMs === undefined ? {} : { affinityMs }),
     })

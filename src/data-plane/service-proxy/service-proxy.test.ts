@@ -66,6 +66,7 @@ class Fixture {
   readonly slices = new Changing<EndpointSlice>()
   readonly port: number
   readonly protocol: 'TCP' | 'UDP'
+  readonly warnings: string[] = []
   readonly #more: object
 
   constructor(port: number, protocol: 'TCP' | 'UDP', more: object) {
@@ -80,6 +81,7 @@ class Fixture {
       clock: systemClock,
       log: silentLogger,
       metrics: createMetrics(),
+      warn: (service, reason, message) => this.warnings.push(`${service.metadata.name} ${reason}: ${message}`),
     })
     const done = proxy.run(stop.signal)
     cleanups.push(async () => {
@@ -269,12 +271,15 @@ test('a thousand connections at once', async () => {
   expect(await Promise.all(clients.map((client) => client.line()))).toEqual(clients.map((_, i) => String(i)))
 }, 30_000)
 
-test('a port that is in use is served once it is free', async () => {
+test('a port that is in use is told of once, and served once it is free', async () => {
   const port = await freePort()
   const squatter = createServer().listen(port, HOST)
   await once(squatter, 'listening')
   const web = new Fixture(port, 'TCP', {})
   web.serve(await backend('a'))
+  await expect.poll(() => web.warnings.length).toBe(1)
+  web.services.set(...web.services.list())
+  expect(web.warnings).toEqual([expect.stringMatching(/^web PortNotOpened: node n1 cannot open TCP\/127\.0\.0\.1:\d+: .*EADDRINUSE/)])
   await new Promise((resolve) => squatter.close(resolve))
   web.services.set(...web.services.list())
   expect(await (await web.open()).line()).toBe('a')

@@ -21,6 +21,8 @@ export interface ServiceProxyOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
+  /** Tells whoever looks at the service what is wrong with it; called once for each port and cause. */
+  readonly warn?: (service: Service, reason: 'PortNotOpened', message: string) => void
 }
 
 interface Open {
@@ -33,6 +35,7 @@ const RETRY_MS = 2_000
 const MAX_RETRY_MS = 60_000
 /** Below it, a port needs a privilege on Linux by default. */
 const FIRST_FREE_PORT = 1024
+const PRIVILEGE = 'sudo sysctl -w net.ipv4.ip_unprivileged_port_start=80 (or lower), or run the node agent as root'
 
 /** The user-space service proxy: one listening socket per service port, kept equal to the plan. Level-based. */
 export class ServiceProxy {
@@ -124,8 +127,11 @@ export class ServiceProxy {
     const known = this.#failed.get(port.key)
     this.#failed.set(port.key, message)
     if (known === message) return
-    const { log } = this.#options
-    if ((error as NodeJS.ErrnoException).code !== 'EACCES' || port.port >= FIRST_FREE_PORT) {
+    const { log, node, warn } = this.#options
+    const isReserved = (error as NodeJS.ErrnoException).code === 'EACCES' && port.port < FIRST_FREE_PORT
+    const fix = isReserved ? PRIVILEGE : 'end what else uses it, or give the service another port'
+    warn?.(port.service, 'PortNotOpened', `node ${node.name} cannot open ${port.key}: ${message}; ${fix}; it is tried again by itself`)
+    if (!isReserved) {
       return log.warn('service port cannot be opened, will be tried again', { service: port.name, address: port.key, error: message })
     }
     if (this.#toldOfPrivilege) return log.debug('service port needs a privilege', { service: port.name, address: port.key })
@@ -133,7 +139,7 @@ export class ServiceProxy {
     log.warn('services on ports below 1024 are not reachable: this machine reserves them for root', {
       service: port.name,
       address: port.key,
-      fix: 'sudo sysctl -w net.ipv4.ip_unprivileged_port_start=80 (or lower), or run the node agent as root; it is tried again by itself',
+      fix: `${PRIVILEGE}; it is tried again by itself`,
     })
   }
 }

@@ -33,6 +33,16 @@ describe('objects', () => {
     )
   })
 
+  test('integers beyond 2^53 stay exact, wherever they lie among the bytes', () => {
+    for (let padding = 0; padding < 40; padding++) {
+      for (const n of [2n ** 60n + 1n, -(2n ** 60n) - 1n, 10n ** 15n]) {
+        const object = { apiVersion: 'x.io/v1', kind: 'Thing', metadata: { name: 'a'.repeat(padding) }, n } as unknown as KubeObject
+        const { n: found } = decodeObject(things, encodeObject(things, object), 5n) as unknown as { readonly n: number | bigint }
+        expect(BigInt(found)).toBe(n)
+      }
+    }
+  })
+
   test('stored in another order are read all the same', () => {
     const value = Buffer.from('{"kind":"Thing","apiVersion":"x.io/v1","metadata":{"name":"a"}}')
     expect(stored(value, 5n)).toEqual({ kind: 'Thing', apiVersion: 'x.io/v1', metadata: { name: 'a', resourceVersion: '5' } })

@@ -78,6 +78,11 @@ export class StatusManager {
     this.#kick(uid)
   }
 
+  /** Resolves when what has been published by now is through, or is not sent any more. */
+  async sent(): Promise<void> {
+    await Promise.all([...this.#entries.values()].flatMap(({ running }) => running ?? []))
+  }
+
   forget(uid: string): void {
     this.#entries.delete(uid)
   }

@@ -51,3 +51,9 @@ export class ContainerTrack {
     this.failure = undefined
   }
 }
+
+/** A start that the runtime has lost: it does not run, and nobody knows how it ended. */
+export function lost(status: ContainerStatus, nowMs: number): ContainerStatus {
+  const message = 'the container is gone from this machine and nobody saw how it ended'
+  return { ...status, state: 'exited', exitCode: 137, reason: 'ContainerStatusUnknown', message, finishedAtMs: nowMs }
+}

@@ -2,7 +2,7 @@ import { sleep, type Timer } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Container, Pod, PodStatus } from '../../../api/generated/types.ts'
 import type { ContainerStatus, Sandbox } from '../runtime.ts'
-import { ContainerTrack } from './container-track.ts'
+import { ContainerTrack, lost } from './container-track.ts'
 import { adoptStatus, mergeStatus } from './merge-status.ts'
 import { pastDeadline, planPod, type PodAction } from './plan-pod.ts'
 import { podFullName, podStatus } from './pod-status.ts'
@@ -43,9 +43,13 @@ export class PodWorker {
   #wake: (() => void) | undefined
   #dirty = true
   #timer: Timer | undefined
+  /** The pod is over, cleaned up, and needs no worker. */
   #finished = false
   #signal: AbortSignal | undefined
   #loop: Promise<void> | undefined
+  #speak: () => void = () => {}
+  /** Resolves once a status that holds for this process has been published, or none ever will be. */
+  readonly spoken: Promise<void> = new Promise((resolve) => (this.#speak = resolve))
 
   /** @param adopted what an earlier agent left on this machine */
   constructor(deps: PodWorkerDeps, pod: Pod, adopted?: { readonly sandbox: Sandbox; readonly containers: readonly ContainerStatus[] }) {
@@ -70,11 +74,6 @@ export class PodWorker {
     return this.#sandbox
   }
 
-  /** The pod is over, cleaned up, and needs no worker. */
-  get finished(): boolean {
-    return this.#finished
-  }
-
   start(signal: AbortSignal): void {
     this.#signal = signal
     this.#loop ??= this.#run(signal)
@@ -96,6 +95,7 @@ export class PodWorker {
   /** The API object is gone, or never was: stop and clean up. @param last what it was at the end, where known */
   remove(last?: Pod): void {
     this.#deleted = true
+    this.#speak()
     if (last) this.#pod = { ...last, status: mergeStatus(last.status, this.#pod.status) }
     this.nudge()
   }
@@ -133,6 +133,7 @@ export class PodWorker {
     signal.removeEventListener('abort', onAbort)
     this.#timer?.cancel()
     this.#deps.probes.forgetPod(this.#pod.metadata.uid ?? '')
+    this.#speak()
   }
 
   #wakeIn(ms: number): void {
@@ -217,7 +218,10 @@ export class PodWorker {
     const { hostIPs, runtime } = this.#deps
     const status = podStatus(view, { hostIPs, podIPs: this.#sandbox?.ips ?? [], runtimeName: runtime.name })
     this.#pod = { ...this.#pod, status }
-    if (!this.#deleted && this.#confirmed) this.#deps.publish(this.#pod, status)
+    if (!this.#deleted && this.#confirmed) {
+      this.#deps.publish(this.#pod, status)
+      this.#speak()
+    }
     return status
   }
 
@@ -386,12 +390,6 @@ export class PodWorker {
   #spec(name: string): Container | undefined {
     return containerRoles(this.#pod).find((container) => container.spec.name === name)?.spec
   }
-}
-
-/** A start that the runtime has lost: it does not run, and nobody knows how it ended. */
-function lost(status: ContainerStatus, nowMs: number): ContainerStatus {
-  const message = 'the container is gone from this machine and nobody saw how it ended'
-  return { ...status, state: 'exited', exitCode: 137, reason: 'ContainerStatusUnknown', message, finishedAtMs: nowMs }
 }
 
 const graceOf = (pod: Pod): number => (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000
