@@ -196,7 +196,7 @@ async function awaitReady(
     [
       `ready (${seconds}s after the API server)`,
       ...addresses(watch),
-      `next: ${['kubectl', 'get', 'pods', ...flags].join(' ')} (biplane takes the same words). Ctrl-C ends it.`,
+      `next: ${['kubectl', 'get', 'pods', ...flags].join(' ')} (npx biplane takes the same words). Ctrl-C ends it.`,
     ].join('\n'),
   )
 }

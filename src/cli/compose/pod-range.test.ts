@@ -7,8 +7,7 @@ import { claimPodRange } from './pod-range.ts'
 
 test.skipIf(platform() !== 'linux')('nodes of one machine have ranges of their own, and keep them (needs Linux)', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'biplane-range-'))
-  const claim = (file: string): ReturnType<typeof claimPodRange> =>
-    claimPodRange({ name: 'same-name', file: join(dir, file), log: silentLogger })
+  const claim = (file: string): ReturnType<typeof claimPodRange> => claimPodRange({ file: join(dir, file), log: silentLogger })
   try {
     const one = await claim('one')
     const two = await claim('two')
@@ -34,6 +33,6 @@ test.skipIf(platform() !== 'linux')('nodes of one machine have ranges of their o
 })
 
 test('a range that the user names is taken as it is', async () => {
-  const range = await claimPodRange({ name: 'n', file: '/nonexistent/file', podCidr: '10.1.0.0/24', log: silentLogger })
+  const range = await claimPodRange({ file: '/nonexistent/file', podCidr: '10.1.0.0/24', log: silentLogger })
   expect(range.cidr).toBe('10.1.0.0/24')
 })

@@ -13,11 +13,10 @@ const RANGES = 254
 
 /**
  * A /24 of loopback addresses for a node's pods that no other running node of this machine has: the one it had before, else one made
- * from its name, else the next free one. The claim ends with the process. It is a socket in Linux' abstract namespace, which is as wide as the
- * loopback network itself: that of the network namespace.
+ * from where it keeps its state, else the next free one. The claim ends with the process. It is a socket in Linux' abstract
+ * namespace, which is as wide as the loopback network itself: that of the network namespace.
  */
 export async function claimPodRange(options: {
-  readonly name: string
   /** Where the choice is kept. */
   readonly file: string
   /** Given by the user: not claimed. */
@@ -26,7 +25,7 @@ export async function claimPodRange(options: {
 }): Promise<PodRange> {
   if (options.podCidr !== undefined) return { cidr: options.podCidr, release: () => Promise.resolve() }
   const kept = /^127\.64\.(\d+)\.0\/24$/.exec((await readFile(options.file, 'utf8').catch(() => '')).trim())?.[1]
-  const first = kept === undefined ? hashOf(options.name) % RANGES : Number(kept)
+  const first = kept === undefined ? hashOf(options.file) % RANGES : Number(kept)
   for (let tried = 0; tried < RANGES; tried++) {
     const index = (first + tried) % RANGES
     const release = await claim(index)
@@ -55,8 +54,8 @@ function claim(index: number): Promise<(() => Promise<void>) | undefined> {
   })
 }
 
-function hashOf(name: string): number {
+function hashOf(text: string): number {
   let hash = 0
-  for (const char of name) hash = (hash * 31 + char.charCodeAt(0)) >>> 0
+  for (const char of text) hash = (hash * 31 + char.charCodeAt(0)) >>> 0
   return hash
 }

@@ -7,7 +7,7 @@ import type { CliContext } from '../context.ts'
 import { createJoinTokens } from '../../control-plane/pki/join-tokens.ts'
 import { CliError } from '../errors/cli-error.ts'
 import type { ListenAddress } from '../program/options.ts'
-import { planAddresses } from './plan-addresses.ts'
+import { planServiceRange } from './plan-service-range.ts'
 import type { ProgressView } from './progress-view.ts'
 import { SupervisedChild, type Launch } from './supervised-child.ts'
 import type { UpDirectory } from './up-directory.ts'
@@ -138,7 +138,7 @@ export class LocalCluster {
     const { context, directory } = this.#options
     const { host, port } = this.#listen
     const listen = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-    const args = ['control-plane', '--data-dir', directory.dataDir, '--listen', listen, '--service-cidr', this.#addresses().serviceCidr]
+    const args = ['control-plane', '--data-dir', directory.dataDir, '--listen', listen, '--service-cidr', this.#serviceRange()]
     return Promise.resolve({ argv: [...context.self, ...args], env: context.env })
   }
 
@@ -147,17 +147,15 @@ export class LocalCluster {
     const layout = dataLayout(directory.dataDir)
     const endpoint = JSON.parse(readFileSync(layout.endpoint, 'utf8')) as Endpoint
     const token = await createJoinTokens(layout.joinTokens, { clock: context.clock }).create({ ttlMs: TOKEN_TTL_MS })
-    const { podCidr } = this.#addresses()
     const args = ['node', '--data-dir', directory.dataDir, '--server', endpoint.server, '--name', nodeName]
-    if (podCidr !== undefined) args.push('--pod-cidr', podCidr)
     // command lines are public on a machine, environments are not
     return { argv: [...context.self, ...args], env: { ...context.env, BIPLANE_TOKEN: `${token.id}.${token.secret}` } }
   }
 
-  #addresses(): ReturnType<typeof planAddresses> {
+  #serviceRange(): string {
     const { directory, isDefaultDir } = this.#options
     const text = readIfPresent(dataLayout(directory.dataDir).endpoint)
     const known = text === undefined ? undefined : (JSON.parse(text) as Endpoint).serviceCidr
-    return planAddresses(directory.dataDir, { isDefault: isDefaultDir, known })
+    return planServiceRange(directory.dataDir, { isDefault: isDefaultDir, known })
   }
 }

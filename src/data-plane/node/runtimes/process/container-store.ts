@@ -91,9 +91,9 @@ export class ContainerStore {
     makeDir(dir)
     const user = host.capabilities.users ? (container.user ?? this.#options.defaultUser) : host.self
     const { mounts } = host.capabilities
-    const { command, env, workingDir } = mounts ? container : rewriteMountPaths(container)
-    const places = { rootfs: this.rootfs(key), fstab: join(dir, 'fstab'), keep: sandbox.dir }
-    const plan = makeMounts(mounts ? container.mounts : [], places)
+    const { command, env, workingDir, places = {} } = mounts ? { ...container, places: undefined } : rewriteMountPaths(container)
+    const roots = { rootfs: this.rootfs(key), fstab: join(dir, 'fstab'), keep: sandbox.dir }
+    const plan = makeMounts(mounts ? container.mounts : [], roots)
     const surroundings: Surroundings = {
       user,
       env: this.#environment(env, { key, sandbox, hostname }),
@@ -101,6 +101,7 @@ export class ContainerStore {
       mode: plan.mode,
       rootDir: plan.root,
       cgroups: host.cgroups?.dirs(key.podUid, cgroupName(key)) ?? [],
+      ...(Object.keys(places).length > 0 ? { places } : {}),
     }
     this.#makeLog(join(dir, 'log'), user)
     this.#makeFilesDir(filesDirOf(sandbox, container.name), user)

@@ -80,3 +80,12 @@ test('a command beside a container enters its namespace, cgroups and directory',
   expect(args.slice(-6)).toEqual(['exec', '/cg/a /cg/b', '/srv', ...command])
   expect(planExec(host, plain, { pid: 7, command }).file).toBe('/bin/sh')
 })
+
+test('a command beside a container that has no private mounts finds its volumes as the program does', () => {
+  const { args } = planExec(
+    host,
+    { ...plain, places: { '/data': '/pod/data' } },
+    { pid: 7, command: ['sh', '-c', 'cat /data/x >/database'] },
+  )
+  expect(args.at(-1)).toBe('cat /pod/data/x >/database')
+})

@@ -1,4 +1,5 @@
 import type { Host, User } from './host.ts'
+import { replaceMountPaths, type MountPlaces } from './literal-mounts.ts'
 
 /** How the file system of a container differs from the machine's: not, by mounts over what exists, or by a root of its own. */
 export type MountMode = 'none' | 'bind' | 'root'
@@ -13,6 +14,8 @@ export interface Surroundings {
   readonly rootDir: string
   /** Cgroup directories to join. */
   readonly cgroups: readonly string[]
+  /** Where volumes really are, without private mounts. */
+  readonly places?: MountPlaces
 }
 
 /** A process to spawn, with nothing but these variables. */
@@ -68,7 +71,7 @@ export function planExec(host: Host, surroundings: Surroundings, options: { pid:
     'exec',
     surroundings.cgroups.join(' '),
     surroundings.cwd,
-    ...programOf(host, surroundings, options.command),
+    ...programOf(host, surroundings, replaceMountPaths(options.command, surroundings.places ?? {})),
   ]
   return { file: argv[0] as string, args: argv.slice(1), env: shellVariables(surroundings.env) }
 }
