@@ -10,7 +10,7 @@ import { createClient } from '../../client/create-client.ts'
 import { createHttpsTransport } from '../../client/https-transport.ts'
 import { createInformer } from '../../client/informer.ts'
 import { EventSink } from '../../controller/event-recorder.ts'
-import { identityHolds, requestIdentity, type NodeIdentity } from '../../data-plane/node/api-sync/join.ts'
+import { lifeLeft, requestIdentity, type NodeIdentity } from '../../data-plane/node/api-sync/join.ts'
 import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
 import { runNodeLink } from '../../data-plane/node/link/dial-link.ts'
 import { createLinkServer } from '../../data-plane/node/link/serve-logs.ts'
@@ -49,6 +49,8 @@ export interface NodeOptions {
 }
 
 const RENEW_EVERY_MS = 60 * 60 * 1000
+/** Part of its life that a certificate has left when it is renewed. */
+const RENEW_BELOW = 1 / 3
 /** Who pods run as that do not say, where the agent is root. */
 const NOBODY = { uid: 65_534, gid: 65_534 }
 /** What a container is given to end when the whole node goes down, unless it asks for less. */
@@ -153,7 +155,8 @@ interface IdentityHolder {
 async function joinCluster(options: NodeOptions, layout: NodeLayout, signal: AbortSignal): Promise<IdentityHolder> {
   const { clock, random, log, name, server, caCertificate } = options
   const stored = await loadIdentity(layout)
-  if (stored && identityHolds(stored, name, caCertificate, clock.now())) return { current: stored }
+  const left = stored ? lifeLeft(stored, name, caCertificate, clock.now()) : 0
+  if (stored && left > RENEW_BELOW) return { current: stored }
   for (;;) {
     const credentials =
       options.token === undefined ? (stored ? { cert: stored.certificate, key: stored.privateKey } : undefined) : { token: options.token }
@@ -166,6 +169,10 @@ async function joinCluster(options: NodeOptions, layout: NodeLayout, signal: Abo
       return { current: identity }
     } catch (error) {
       if (signal.aborted) throw error
+      if (stored && left > 0) {
+        log.warn('the node certificate could not be renewed; what is left of it is used', { server, error: messageOf(error) })
+        return { current: stored }
+      }
       log.warn('joining failed, will be tried again', { server, error: messageOf(error) })
       await sleep(clock, 1_000, signal)
     } finally {
@@ -178,7 +185,7 @@ async function renewIdentity(options: NodeOptions, layout: NodeLayout, identity:
   const { clock, random, log, name, server, caCertificate } = options
   while (!signal.aborted) {
     await sleep(clock, RENEW_EVERY_MS, signal).catch(() => {})
-    if (signal.aborted || identityHolds(identity.current, name, caCertificate, clock.now())) continue
+    if (signal.aborted || lifeLeft(identity.current, name, caCertificate, clock.now()) > RENEW_BELOW) continue
     const transport = createHttpsTransport({
       server,
       ca: caCertificate,

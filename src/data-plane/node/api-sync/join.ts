@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { sleep, type Clock } from '../../../base/clock.ts'
 import { certificateSigningRequests } from '../../../api/certificates/v1/certificate-signing-request.ts'
 import type { Client } from '../../../client/client.ts'
@@ -46,20 +46,15 @@ export async function requestIdentity(client: Client, nodeName: string, clock: C
   }
 }
 
-/** Whether the certificate is ours, for this node, and has more than a third of its life left. */
-export function identityHolds(identity: NodeIdentity, nodeName: string, caCertificate: string, nowMs: number): boolean {
+/** Which part of its life the certificate has left, 1 to 0; 0 too when it is not for this node or not from this CA. Renew below a third. */
+export function lifeLeft(identity: NodeIdentity, nodeName: string, caCertificate: string, nowMs: number): number {
   try {
     const certificate = new X509Certificate(identity.certificate)
     const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)]
-    const named = certificate.subject.split('\n').includes(`CN=system:node:${nodeName}`)
-    return named && certificate.verify(new X509Certificate(caCertificate).publicKey) && to - nowMs > (to - from) / 3
+    const isNamed = certificate.subject.split('\n').includes(`CN=system:node:${nodeName}`)
+    const isOurs = isNamed && certificate.verify(new X509Certificate(caCertificate).publicKey)
+    return isOurs ? Math.max(0, (to - nowMs) / (to - from)) : 0
   } catch {
-    return false
+    return 0
   }
-}
-
-/** Whether `caCertificate` has the public key that `sha256:<hex>` names, as kubeadm's discovery hash. */
-export function caMatches(caCertificate: string, hash: string): boolean {
-  const spki = new X509Certificate(caCertificate).publicKey.export({ type: 'spki', format: 'der' })
-  return hash === `sha256:${createHash('sha256').update(spki).digest('hex')}`
 }
