@@ -1,3 +1,4 @@
+import { microTimestamp } from '../base/timestamp.ts'
 import type { Lease, LeaseSpec } from '../api/generated/types.ts'
 import { leases } from '../api/coordination/v1/lease.ts'
 import type { Random } from '../base/backoff.ts'
@@ -6,7 +7,7 @@ import { isStatus } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import { sharedSignal } from '../base/shared-signal.ts'
 import type { Client } from './client.ts'
-import { decideLease, initialLease, microTime, nextLease, releasedLease, sameRecord, type ObservedLease } from './lease-record.ts'
+import { decideLease, initialLease, nextLease, releasedLease, sameRecord, type ObservedLease } from './lease-record.ts'
 
 export interface LeaderElectionOptions {
   readonly client: Client
@@ -136,7 +137,7 @@ class LeaderElector {
     const deadline = new AbortController()
     const timer = clock.after(renewDeadlineMs, () => deadline.abort(new Error('release deadline')))
     try {
-      const spec = releasedLease(current.spec ?? {}, microTime(clock.now()))
+      const spec = releasedLease(current.spec ?? {}, microTimestamp(clock.now()))
       await client.of(leases).update({ ...current, spec }, { signal: deadline.signal })
     } catch (error) {
       log.debug('lease not released', { lease: this.#config.name, error })
@@ -188,7 +189,7 @@ class LeaderElector {
 
   #record(): { identity: string; now: string; leaseDurationMs: number } {
     const { identity, clock, leaseDurationMs } = this.#config
-    return { identity, now: microTime(clock.now()), leaseDurationMs }
+    return { identity, now: microTimestamp(clock.now()), leaseDurationMs }
   }
 
   #see(lease: Lease): void {

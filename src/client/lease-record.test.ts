@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import type { LeaseSpec } from '../api/generated/types.ts'
-import { decideLease, initialLease, microTime, nextLease, releasedLease } from './lease-record.ts'
+import { microTimestamp } from '../base/timestamp.ts'
+import { decideLease, initialLease, nextLease, releasedLease } from './lease-record.ts'
 
-const claim = { identity: 'me', now: microTime(Date.UTC(2026, 0, 2, 3, 4, 5, 678)), leaseDurationMs: 15_000 }
+const claim = { identity: 'me', now: microTimestamp(Date.UTC(2026, 0, 2, 3, 4, 5, 678)), leaseDurationMs: 15_000 }
 const held = (holder: string): LeaseSpec => ({
   ...initialLease({ ...claim, identity: holder }),
   leaseTransitions: 3,

@@ -58,8 +58,3 @@ export function sameRecord(left: LeaseSpec | undefined, right: LeaseSpec | undef
     left?.leaseDurationSeconds === right?.leaseDurationSeconds
   )
 }
-
-/** RFC 3339 with six digits of a second: how metav1.MicroTime is written. */
-export function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace('Z', '000Z')
-}

@@ -29,7 +29,8 @@ export {
 export { createManager, ManagerError, type ManagerOptions } from './create-manager.ts'
 export { ControllerExpectations } from './expectations.ts'
 export { EventSink, type EventSinkOptions } from './event-recorder.ts'
-export { controllerOf, enqueueOwner, ownedBy, parseRequestKey, requestKey, requestOf } from './mappers.ts'
+export { enqueueOwner, ownedBy, parseRequestKey, requestKey, requestOf } from './mappers.ts'
+export { controllerOf } from '../api/meta/owner.ts'
 export {
   allOf,
   annotationsChanged,

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { replicaSets } from '../api/apps/v1/replica-set.ts'
 import { nodes } from '../api/core/v1/node.ts'
 import type { OwnerReference } from '../api/generated/types.ts'
-import { controllerOf, enqueueOwner, ownedBy, parseRequestKey, requestKey, requestOf } from './mappers.ts'
+import { controllerOf } from '../api/meta/owner.ts'
+import { enqueueOwner, ownedBy, parseRequestKey, requestKey, requestOf } from './mappers.ts'
 
 const web: OwnerReference = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: '1', controller: true }
 const guest: OwnerReference = { ...web, name: 'guest', uid: '2', controller: false }

@@ -1,5 +1,6 @@
 import type { KindDefinition } from '../api/kind.ts'
 import { keyOf, type KubeObject } from '../api/meta/object.ts'
+import { controllerOf } from '../api/meta/owner.ts'
 import type { OwnerReference } from '../api/generated/types.ts'
 import type { Mapper, Request } from './contract.ts'
 
@@ -19,11 +20,6 @@ export function requestKey(request: Request): string {
 export function parseRequestKey(key: string): Request {
   const slash = key.indexOf('/')
   return slash < 0 ? { namespace: '', name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
-}
-
-/** The owner that manages the object (`controller: true`), if any. */
-export function controllerOf(object: KubeObject): OwnerReference | undefined {
-  return object.metadata.ownerReferences?.find((reference) => reference.controller)
 }
 
 /**

@@ -33,6 +33,7 @@ import {
   setsToForget,
   TEMPLATE_HASH,
 } from './revisions.ts'
+import { ignoreGone } from '../../../controller/ignore-gone.ts'
 
 /** Rolls every Deployment out through ReplicaSets. Source: kubernetes/pkg/controller/deployment. */
 export function addDeploymentController(manager: Manager): void {
@@ -316,8 +317,3 @@ function sizeAnnotations(deployment: Deployment): Record<string, string> {
 }
 
 const withKind = (deployment: Deployment): Deployment => ({ apiVersion: 'apps/v1', kind: 'Deployment', ...deployment })
-
-function ignoreGone(error: unknown): undefined {
-  if (isStatus(error, 'NotFound', 'Conflict')) return undefined
-  throw error
-}

@@ -1,3 +1,4 @@
+import { timestamp } from '../../../base/timestamp.ts'
 import type { Condition, Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../../api/generated/types.ts'
 import { setCondition, type ConditionLike } from '../../../api/conditions.ts'
 import { scaledValue } from '../../../api/meta/int-or-string.ts'
@@ -19,7 +20,7 @@ export interface BudgetInput {
  */
 export function budgetStatus(budget: PodDisruptionBudget, input: BudgetInput): PodDisruptionBudgetStatus {
   const { nowMs } = input
-  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+  const now = timestamp(nowMs)
   const live = input.pods.filter((pod) => !podPhaseIsTerminal(pod.status?.phase))
   const disruptedPods = stillDisrupted(budget, live, nowMs)
   const healthy = live.filter(

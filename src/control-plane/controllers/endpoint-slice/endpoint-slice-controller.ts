@@ -13,6 +13,7 @@ import { requestKey } from '../../../controller/mappers.ts'
 import { isNamespaceTerminating } from '../namespace-terminating.ts'
 import { ENDPOINTS_MANAGED_BY, ENDPOINTS_MANAGER, endpointsAnnotations, endpointsLabels, planEndpoints } from './plan-endpoints.ts'
 import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME, sliceLabels } from './plan-slices.ts'
+import { ignoreGone } from '../../../controller/ignore-gone.ts'
 
 /** Keeps EndpointSlices, and the older Endpoints, of every service with a selector. */
 export function addEndpointControllers(manager: Manager): void {
@@ -129,9 +130,4 @@ function relevant(pod: Pod): unknown {
     pod.metadata.deletionTimestamp !== undefined,
     pod.spec?.nodeName,
   ]
-}
-
-function ignoreGone(error: unknown): undefined {
-  if (isStatus(error, 'NotFound', 'Conflict')) return undefined
-  throw error
 }

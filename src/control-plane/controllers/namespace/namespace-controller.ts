@@ -1,5 +1,4 @@
 import { timestamp } from '../../../base/timestamp.ts'
-import { isStatus } from '../../../base/errors.ts'
 import type { Namespace, NamespaceCondition } from '../../../api/generated/types.ts'
 import { setCondition } from '../../../api/conditions.ts'
 import { namespaces } from '../../../api/core/v1/namespace.ts'
@@ -9,6 +8,7 @@ import { deepEqual } from '../../../api/meta/equality.ts'
 import type { KubeObject } from '../../../api/meta/object.ts'
 import { watchOf, type Manager, type Reconciler, type Request, type Result } from '../../../controller/contract.ts'
 import { deletionConditions, lookAgainInMs } from './deletion-conditions.ts'
+import { ignoreGone } from '../../../controller/ignore-gone.ts'
 
 const FINALIZER = 'kubernetes'
 
@@ -98,9 +98,4 @@ class NamespaceReconciler implements Reconciler {
       )
       .catch(ignoreGone)
   }
-}
-
-function ignoreGone(error: unknown): undefined {
-  if (isStatus(error, 'NotFound', 'Conflict')) return undefined
-  throw error
 }

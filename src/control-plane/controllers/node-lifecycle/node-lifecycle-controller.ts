@@ -12,6 +12,7 @@ import type { EventRecorder, Manager } from '../../../controller/contract.ts'
 import { TokenBucket } from '../../../controller/rate-limiter.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { awaitsEviction, disruptionOf, evictionTimeMs, plannedTaints, silentConditions, type Disruption } from './plan-node.ts'
+import { ignoreGone } from '../../../controller/ignore-gone.ts'
 
 export interface NodeLifecycleOptions {
   /** A node whose Lease is not renewed for this long is NotReady. Default 40,000. */
@@ -212,9 +213,4 @@ function looksDifferent(next: Node, previous: Node): boolean {
       previous.status?.conditions?.map(({ type, status }) => [type, status]),
     )
   )
-}
-
-function ignoreGone(error: unknown): undefined {
-  if (isStatus(error, 'NotFound', 'Conflict')) return undefined
-  throw error
 }

@@ -1,3 +1,4 @@
+import { microTimestamp } from '../../../base/timestamp.ts'
 import { sleep, type Clock } from '../../../base/clock.ts'
 import { isStatus, messageOf } from '../../../base/errors.ts'
 import type { Logger } from '../../../base/log.ts'
@@ -107,7 +108,7 @@ async function register(options: RegistrationOptions, problem: string | undefine
 async function renew(options: RegistrationOptions, known: Lease | undefined, signal: AbortSignal): Promise<Lease> {
   const { client, clock, node } = options
   const api = client.of(leases)
-  const renewTime = new Date(clock.now()).toISOString().replace('Z', '000Z')
+  const renewTime = microTimestamp(clock.now())
   const spec = { holderIdentity: node.name, leaseDurationSeconds: options.leaseSeconds ?? 40, renewTime }
   const current =
     known ??

@@ -1,3 +1,4 @@
+import { timestamp } from '../../../base/timestamp.ts'
 import type { Node, NodeCondition } from '../../../api/generated/types.ts'
 
 /** What a node says of itself. */
@@ -45,7 +46,7 @@ export function nodeStatus(
   previous: Node['status'],
   options: { readonly nowMs: number; readonly problem?: string },
 ): NonNullable<Node['status']> {
-  const now = new Date(options.nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+  const now = timestamp(options.nowMs)
   const amounts = {
     cpu: node.capacity.cpuMillis % 1000 === 0 ? String(node.capacity.cpuMillis / 1000) : `${node.capacity.cpuMillis}m`,
     memory: `${Math.floor(node.capacity.memoryBytes / 1024)}Ki`,

@@ -1,3 +1,4 @@
+import { timestamp } from '../../../base/timestamp.ts'
 import type { ContainerState, ContainerStatus as ApiContainerStatus, Pod, PodCondition, PodStatus } from '../../../api/generated/types.ts'
 import type { ContainerStatus } from '../runtime.ts'
 import type { ContainerView, PodView } from './pod-view.ts'
@@ -17,7 +18,7 @@ export interface StatusContext {
  */
 export function podStatus(view: PodView, context: StatusContext): PodStatus {
   const previous = view.pod.status ?? {}
-  const now = new Date(view.nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+  const now = timestamp(view.nowMs)
   const phase = podPhase(view)
   const statuses = (roles: readonly string[]): ApiContainerStatus[] =>
     view.containers.filter((container) => roles.includes(container.role)).map((container) => containerStatus(container, view, context))
@@ -157,7 +158,7 @@ function containerStatus(container: ContainerView, view: PodView, context: Statu
 
 function containerState(container: ContainerView, view: PodView, context: StatusContext): ContainerState {
   const { current, failure } = container
-  if (current?.state === 'running') return { running: { startedAt: time(current.startedAtMs ?? current.createdAtMs) } }
+  if (current?.state === 'running') return { running: { startedAt: timestamp(current.startedAtMs ?? current.createdAtMs) } }
   const willStart =
     !view.terminating && !view.ended && !isTerminal(view.pod) && (!current || current.state === 'created' || needsRestart(container, view))
   if (current?.state === 'exited' && !willStart) return { terminated: terminated(current, context) }
@@ -186,13 +187,11 @@ function terminated(status: ContainerStatus, context: StatusContext): NonNullabl
     ...(status.signal ? { signal: status.signal } : {}),
     reason: status.reason ?? (status.exitCode === 0 ? 'Completed' : 'Error'),
     ...(status.message ? { message: status.message } : {}),
-    startedAt: time(status.startedAtMs ?? status.createdAtMs),
-    finishedAt: time(status.finishedAtMs ?? status.createdAtMs),
+    startedAt: timestamp(status.startedAtMs ?? status.createdAtMs),
+    finishedAt: timestamp(status.finishedAtMs ?? status.createdAtMs),
     containerID: `${context.runtimeName}://${status.id}`,
   }
 }
-
-const time = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
 
 /** `1m20s`, as Go prints a duration of whole seconds. */
 function goDuration(ms: number): string {
