@@ -1,6 +1,8 @@
 // Schemas that no model of the source package describes: kinds of the API machinery that are not in its OpenAPI, and our own.
 // Field: [type, docs, options?]; types as in src/api/generated/schemas.ts, `!` marks a required field.
 
+import { ROUTING_EXTRAS } from './schema-extras-routing.mjs'
+
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1'
 const typeMeta = {
   apiVersion: ['string', 'Version of the schema of this object, such as `v1`.'],
@@ -9,6 +11,7 @@ const typeMeta = {
 const objectMeta = [`${META}.ObjectMeta`, 'Standard object metadata.']
 
 export const EXTRAS = {
+  ...ROUTING_EXTRAS,
   [`${META}.PartialObjectMetadata`]: {
     doc: 'PartialObjectMetadata is any object of which only the metadata is asked for.',
     fields: { ...typeMeta, metadata: objectMeta },

@@ -45,6 +45,10 @@ import { volumeAttributesClasses } from './storage/v1/volume-attributes-class.ts
 import { runtimeClasses } from './node/v1/runtime-class.ts'
 import { certificateSigningRequests } from './certificates/v1/certificate-signing-request.ts'
 import { imageRecipes } from './biplane.dev/v1alpha1/image-recipe.ts'
+import { bgpPeers } from './routing.biplane.dev/v1alpha1/bgp-peer.ts'
+import { routePolicies } from './routing.biplane.dev/v1alpha1/route-policy.ts'
+import { routers } from './routing.biplane.dev/v1alpha1/router.ts'
+import { staticRoutes } from './routing.biplane.dev/v1alpha1/static-route.ts'
 
 /** Every kind that is built in, in the order of discovery. */
 export const BUILT_IN_KINDS: readonly KindDefinition<any>[] = [
@@ -94,4 +98,8 @@ export const BUILT_IN_KINDS: readonly KindDefinition<any>[] = [
   runtimeClasses,
   certificateSigningRequests,
   imageRecipes,
+  routers,
+  bgpPeers,
+  routePolicies,
+  staticRoutes,
 ]
