@@ -10,6 +10,9 @@ interface ControlPlaneCommandOptions {
   readonly listen: ListenAddress
   readonly host: readonly string[]
   readonly serviceCidr?: string
+  readonly clusterCidr?: string
+  readonly nodeCidrMaskSizeIpv4?: number
+  readonly nodeCidrMaskSizeIpv6?: number
   readonly nodeGracePeriod?: number
   readonly verbose?: boolean
 }
@@ -32,6 +35,11 @@ export async function runControlPlaneCommand(context: CliContext, options: Contr
       hosts: options.host,
       verifyArgv: [...context.self, 'store-check'],
       ...(options.serviceCidr === undefined ? {} : { serviceCidr: options.serviceCidr }),
+      ...(options.clusterCidr === undefined ? {} : { clusterCidr: options.clusterCidr }),
+      nodeMaskSizes: {
+        ...(options.nodeCidrMaskSizeIpv4 === undefined ? {} : { ipv4: options.nodeCidrMaskSizeIpv4 }),
+        ...(options.nodeCidrMaskSizeIpv6 === undefined ? {} : { ipv6: options.nodeCidrMaskSizeIpv6 }),
+      },
       ...(options.nodeGracePeriod === undefined ? {} : { nodeGracePeriodMs: options.nodeGracePeriod }),
       onProgress: (stage, detail) => {
         link.report(stage, detail)

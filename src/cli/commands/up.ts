@@ -20,6 +20,8 @@ export interface UpOptions {
   readonly filename: readonly string[]
   readonly dataDir?: string
   readonly listen?: ListenAddress
+  readonly serviceCidr?: string
+  readonly clusterCidr?: string
   /** A path, `false` for `--no-kubeconfig`, `true` or absent for the user's own. */
   readonly kubeconfig?: string | boolean
   readonly switch?: boolean
@@ -48,7 +50,8 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<nu
     const signals = context.takeSignals()
     const nodeName = defaultNodeName()
     const isDefaultDir = dataDir === defaultDataDir(context)
-    const cluster = new LocalCluster({ context, directory, listen, nodeName, isDefaultDir, view })
+    const ranges = { serviceCidr: options.serviceCidr, clusterCidr: options.clusterCidr }
+    const cluster = new LocalCluster({ context, directory, listen, nodeName, isDefaultDir, view, ranges })
     view.note('Workloads run as processes of this machine. A process is not a sandbox: run only what you trust.')
     return await supervise({ context, options, directory, view, cluster, manifests, nodeName, signals })
   } finally {

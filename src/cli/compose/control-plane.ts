@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
 import { sleep, type Clock } from '../../base/clock.ts'
 import { addressAt, parseIpv4Range } from '../../base/cidr.ts'
+import { parsePrefix } from '../../base/ip.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { createMetrics } from '../../base/metrics.ts'
@@ -23,7 +24,7 @@ import {
 import { createResourceHandler } from '../../control-plane/apiserver/handlers/index.ts'
 import { createApiServer, LOOPBACK_USER, nodeRestriction, type ApiServer, type StaticToken } from '../../control-plane/apiserver/index.ts'
 import { createTokenIssuer } from '../../control-plane/apiserver/tokens/service-account-tokens.ts'
-import { addControllers } from '../../control-plane/controllers/index.ts'
+import { addControllers, parseClusterCidrs, type ClusterCidr, type NodeMaskSizes } from '../../control-plane/controllers/index.ts'
 import { addCertificateSigner, createJoinTokens, loadOrCreatePki, type Pki } from '../../control-plane/pki/index.ts'
 import { addScheduler } from '../../control-plane/scheduler/index.ts'
 import { openLmdbStore, type Store } from '../../control-plane/store/index.ts'
@@ -46,6 +47,10 @@ export interface ControlPlaneOptions {
   readonly hosts?: readonly string[]
   /** Default 127.96.0.0/16: service addresses that need no set-up on Linux. */
   readonly serviceCidr?: string
+  /** Addresses that nodes share out to pods, one range per family: `10.244.0.0/16,fd00:10:244::/48`. Absent: nodes number pods themselves. */
+  readonly clusterCidr?: string
+  /** Length of each node's part. Default 24 and 64. */
+  readonly nodeMaskSizes?: NodeMaskSizes
   readonly tokens?: readonly StaticToken[]
   /** Command that checks a store directory in a process of its own. */
   readonly verifyArgv?: readonly string[]
@@ -64,6 +69,8 @@ export interface Endpoint {
   readonly server: string
   readonly caCertificate: string
   readonly serviceCidr: string
+  /** Present where the control plane gives nodes the addresses of their pods. */
+  readonly clusterCidr?: string
 }
 
 /** Runs store, API server, controllers and scheduler in this process until the signal aborts. @throws StoreError, PkiError */
@@ -75,6 +82,7 @@ export async function runControlPlane(options: ControlPlaneOptions, stop: AbortS
   const serviceCidr = options.serviceCidr ?? DEFAULT_SERVICE_CIDR
   const range = parseIpv4Range(serviceCidr)
   if (!range) throw new Error(`service address range "${serviceCidr}" is not an IPv4 CIDR`)
+  const clusterCidrs = clusterCidrsOf(options, serviceCidr)
   const apiServiceIp = addressAt(range, API_SERVICE_OFFSET)
   await makeDirectories(layout)
   const pki = await loadOrCreatePki(layout.pki, { clock, hosts: [...(options.hosts ?? []), options.host], serviceIp: apiServiceIp })
@@ -89,7 +97,7 @@ export async function runControlPlane(options: ControlPlaneOptions, stop: AbortS
   try {
     await repairAllocations(store, '/registry/core/services/', log)
     options.onProgress?.('store', layout.store)
-    await serve({ options, layout, pki, store, serviceCidr, apiServiceIp, metrics, random }, signal)
+    await serve({ options, layout, pki, store, serviceCidr, clusterCidrs, apiServiceIp, metrics, random }, signal)
   } finally {
     await store.close()
   }
@@ -101,13 +109,14 @@ interface Parts {
   readonly pki: Pki
   readonly store: Store
   readonly serviceCidr: string
+  readonly clusterCidrs: readonly ClusterCidr[]
   readonly apiServiceIp: string
   readonly metrics: ReturnType<typeof createMetrics>
   readonly random: () => number
 }
 
 async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
-  const { options, layout, pki, store, serviceCidr, apiServiceIp, metrics, random } = parts
+  const { options, layout, pki, store, serviceCidr, clusterCidrs, apiServiceIp, metrics, random } = parts
   const { clock, log } = options
   const tokens = createTokenIssuer({ pki, store, clock, issuer: ISSUER })
   const resources = createResourceHandler({
@@ -154,7 +163,12 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
   const address = await api.start(options.host, options.port)
   const server = `https://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
   await ensureBootstrapObjects(client, { apiServiceIp, address: address.address, port: address.port })
-  await publish(layout, pki, { server, caCertificate: pki.caCertificate, serviceCidr })
+  await publish(layout, pki, {
+    server,
+    caCertificate: pki.caCertificate,
+    serviceCidr,
+    ...(options.clusterCidr ? { clusterCidr: options.clusterCidr } : {}),
+  })
   options.onProgress?.('apiserver', server)
 
   const informers = createInformerFactory({ client, clock, random, log, transformOf: leanTransforms() })
@@ -164,6 +178,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
   addControllers(manager, {
     kinds: BUILT_IN_KINDS,
     caPem: pki.caCertificate,
+    clusterCidrs,
     ...(options.nodeGracePeriodMs ? { nodeGracePeriodMs: options.nodeGracePeriodMs } : {}),
   })
   addScheduler(manager, { random })
@@ -183,6 +198,12 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
   await Promise.all([running, memory, renewCertificates(pki, { clock, log, api }, signal)])
   await api.stop()
   await resources.close()
+}
+
+function clusterCidrsOf(options: ControlPlaneOptions, serviceCidr: string): readonly ClusterCidr[] {
+  if (!options.clusterCidr) return []
+  const reserved = serviceCidr.split(',').flatMap((part) => parsePrefix(part) ?? [])
+  return parseClusterCidrs(options.clusterCidr, options.nodeMaskSizes, reserved)
 }
 
 async function storeWritable(store: Store): Promise<void> {

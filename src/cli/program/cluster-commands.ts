@@ -5,6 +5,9 @@ import type { Act } from './program.ts'
 
 const DATA_DIR = 'where everything is kept (default: ~/.biplane/default; as root /var/lib/biplane/default)'
 
+const CLUSTER_CIDR =
+  'addresses that nodes share out to pods, one range of each family, such as 10.244.0.0/16,fd00:10:244::/48 (default: nodes number their pods)'
+
 /** Commands that are a cluster, or a part of one. */
 export function addClusterCommands(program: Command, context: CliContext, act: Act): void {
   addUp(program, context, act)
@@ -24,6 +27,9 @@ export function addClusterCommands(program: Command, context: CliContext, act: A
     .option('--listen <host:port>', 'address of the API server; port 0 picks a free one', parseListen, parseListen('127.0.0.1:6443'))
     .option('--host <name>', 'a name or address of this machine that clients use, for its certificate (repeatable)', collect, [])
     .option('--service-cidr <cidr>', 'addresses of services; stays as it is once services exist')
+    .option('--cluster-cidr <cidrs>', CLUSTER_CIDR)
+    .option('--node-cidr-mask-size-ipv4 <bits>', "length of each node's part of an IPv4 range (default: 24)", parseCount)
+    .option('--node-cidr-mask-size-ipv6 <bits>', "length of each node's part of an IPv6 range (default: 64)", parseCount)
     .option('--node-grace-period <duration>', 'silence after which a node is NotReady', parseDuration)
     .option('--verbose', 'log more')
     .action(act(async (options) => (await import('../commands/control-plane.ts')).runControlPlaneCommand(context, options)))
@@ -36,6 +42,8 @@ function addUp(program: Command, context: CliContext, act: Act): void {
     .description('run a whole cluster in the foreground: control plane and node, as two supervised processes')
     .option('--data-dir <dir>', DATA_DIR)
     .option('--listen <host:port>', 'address of the API server; port 0 picks a free one (default: 127.0.0.1:6443)', parseListen)
+    .option('--service-cidr <cidr>', 'addresses of services; stays as it is once services exist')
+    .option('--cluster-cidr <cidrs>', CLUSTER_CIDR)
     .option('--kubeconfig <file>', 'kubeconfig to merge the entries into (default: $KUBECONFIG, else ~/.kube/config)')
     .option('--no-kubeconfig', 'leave the kubeconfig alone')
     .option('--switch', 'make the new context the current one even if there is another')

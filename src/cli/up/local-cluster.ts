@@ -19,6 +19,14 @@ export interface LocalClusterOptions {
   readonly nodeName: string
   readonly isDefaultDir: boolean
   readonly view: ProgressView
+  /** What the user asked for; else what the cluster has already. */
+  readonly ranges?: AddressRanges
+}
+
+/** CIDRs, comma-separated where there are two families. */
+export interface AddressRanges {
+  readonly serviceCidr?: string | undefined
+  readonly clusterCidr?: string | undefined
 }
 
 const TOKEN_TTL_MS = 5 * 60 * 1000
@@ -138,7 +146,9 @@ export class LocalCluster {
     const { context, directory } = this.#options
     const { host, port } = this.#listen
     const listen = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-    const args = ['control-plane', '--data-dir', directory.dataDir, '--listen', listen, '--service-cidr', this.#serviceRange()]
+    const { serviceCidr, clusterCidr } = this.#ranges()
+    const args = ['control-plane', '--data-dir', directory.dataDir, '--listen', listen, '--service-cidr', serviceCidr]
+    if (clusterCidr) args.push('--cluster-cidr', clusterCidr)
     return Promise.resolve({ argv: [...context.self, ...args], env: context.env })
   }
 
@@ -152,10 +162,13 @@ export class LocalCluster {
     return { argv: [...context.self, ...args], env: { ...context.env, BIPLANE_TOKEN: `${token.id}.${token.secret}` } }
   }
 
-  #serviceRange(): string {
-    const { directory, isDefaultDir } = this.#options
+  #ranges(): { readonly serviceCidr: string; readonly clusterCidr: string | undefined } {
+    const { directory, isDefaultDir, ranges } = this.#options
     const text = readIfPresent(dataLayout(directory.dataDir).endpoint)
-    const known = text === undefined ? undefined : (JSON.parse(text) as Endpoint).serviceCidr
-    return planServiceRange(directory.dataDir, { isDefault: isDefaultDir, known })
+    const known = text === undefined ? undefined : (JSON.parse(text) as Endpoint)
+    return {
+      serviceCidr: ranges?.serviceCidr ?? planServiceRange(directory.dataDir, { isDefault: isDefaultDir, known: known?.serviceCidr }),
+      clusterCidr: ranges?.clusterCidr ?? known?.clusterCidr,
+    }
   }
 }

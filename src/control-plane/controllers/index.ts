@@ -5,10 +5,14 @@ import { addDisruptionController } from './disruption/disruption-controller.ts'
 import { addEndpointControllers } from './endpoint-slice/endpoint-slice-controller.ts'
 import { addGarbageCollector } from './garbage-collector/garbage-collector.ts'
 import { addNamespaceController } from './namespace/namespace-controller.ts'
+import { addNodeIpamController } from './node-ipam/node-ipam-controller.ts'
+import type { ClusterCidr } from './node-ipam/cluster-cidrs.ts'
 import { addNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
 import { addPodGc } from './pod-gc/pod-gc-controller.ts'
 import { addReplicaSetController } from './replica-set/replica-set-controller.ts'
 import { addServiceAccountControllers } from './service-account/service-account-controller.ts'
+
+export { ClusterCidrError, parseClusterCidrs, type ClusterCidr, type NodeMaskSizes } from './node-ipam/cluster-cidrs.ts'
 
 export interface ControllersOptions {
   /** Everything that is served: what the garbage collector and the namespace controller look after. */
@@ -17,6 +21,8 @@ export interface ControllersOptions {
   readonly caPem: string
   /** See NodeLifecycleOptions. */
   readonly nodeGracePeriodMs?: number
+  /** Addresses of pods, shared out to nodes; see `parseClusterCidrs`. Absent: nodes have their own way to number pods. */
+  readonly clusterCidrs?: readonly ClusterCidr[]
 }
 
 /**
@@ -30,6 +36,7 @@ export interface ControllersOptions {
  *   namespace/          empties what is being deleted
  *   service-account/    the default account and the CA of every namespace
  *   node-lifecycle/     silent nodes, taints, eviction, never of most nodes at once
+ *   node-ipam/          each node's part of the pod addresses
  *   disruption/         how many pods of a budget may be evicted now
  *   pod-gc/             pods that nobody will ever finish
  */
@@ -42,5 +49,6 @@ export function addControllers(manager: Manager, options: ControllersOptions): v
   addDisruptionController(manager)
   addGarbageCollector(manager, options.kinds)
   addNodeLifecycleController(manager, options.nodeGracePeriodMs === undefined ? {} : { gracePeriodMs: options.nodeGracePeriodMs })
+  if (options.clusterCidrs?.length) addNodeIpamController(manager, options.clusterCidrs)
   addPodGc(manager)
 }

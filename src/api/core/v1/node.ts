@@ -60,8 +60,8 @@ const columns: readonly Column<Node>[] = [
 
 const strategy: Strategy<Node> = {
   setDefaults({ spec }) {
-    // two names of one field
-    if (spec?.podCIDR && !spec.podCIDRs?.length) spec.podCIDRs = [spec.podCIDR]
+    // two names of one field; clients that know the older one only must not be overruled
+    if (spec?.podCIDR && spec.podCIDR !== spec.podCIDRs?.[0]) spec.podCIDRs = [spec.podCIDR]
     else if (spec?.podCIDRs?.length) spec.podCIDR = spec.podCIDRs[0]
   },
   validate: (node) => collectErrors((errors) => checkNode(errors, node)),
