@@ -1,6 +1,7 @@
 // Schemas that no model of the source package describes: kinds of the API machinery that are not in its OpenAPI, and our own.
 // Field: [type, docs, options?]; types as in src/api/generated/schemas.ts, `!` marks a required field.
 
+import { PACKET_POLICY_EXTRAS } from './schema-extras-packet-policy.mjs'
 import { ROUTING_EXTRAS } from './schema-extras-routing.mjs'
 
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1'
@@ -11,6 +12,7 @@ const typeMeta = {
 const objectMeta = [`${META}.ObjectMeta`, 'Standard object metadata.']
 
 export const EXTRAS = {
+  ...PACKET_POLICY_EXTRAS,
   ...ROUTING_EXTRAS,
   [`${META}.PartialObjectMetadata`]: {
     doc: 'PartialObjectMetadata is any object of which only the metadata is asked for.',

@@ -28,6 +28,7 @@ import { networkPolicies } from './networking/v1/network-policy.ts'
 import { ipAddresses } from './networking/v1/ip-address.ts'
 import { serviceCIDRs } from './networking/v1/service-cidr.ts'
 import { endpointSlices } from './discovery/v1/endpoint-slice.ts'
+import { clusterNetworkPolicies } from './policy.networking.k8s.io/v1alpha2/cluster-network-policy.ts'
 import { podDisruptionBudgets } from './policy/v1/pod-disruption-budget.ts'
 import { roles } from './rbac/v1/role.ts'
 import { roleBindings } from './rbac/v1/role-binding.ts'
@@ -81,6 +82,7 @@ export const BUILT_IN_KINDS: readonly KindDefinition<any>[] = [
   ipAddresses,
   serviceCIDRs,
   endpointSlices,
+  clusterNetworkPolicies,
   podDisruptionBudgets,
   roles,
   roleBindings,

@@ -43,6 +43,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   events: 'events.k8s.io',
   flowcontrol: 'flowcontrol.apiserver.k8s.io',
   networking: 'networking.k8s.io',
+  networkpolicy: 'policy.networking.k8s.io',
   node: 'node.k8s.io',
   rbac: 'rbac.authorization.k8s.io',
   resource: 'resource.k8s.io',

@@ -164,6 +164,10 @@ test.each([
   ['io.k8s.api.core.v1.Pod', { group: '', version: 'v1', kind: 'Pod' }],
   ['io.k8s.api.rbac.v1.RoleList', { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'RoleList' }],
   ['io.k8s.apimachinery.pkg.apis.meta.v1.Status', { group: '', version: 'v1', kind: 'Status' }],
+  [
+    'io.k8s.api.networkpolicy.v1alpha2.ClusterNetworkPolicy',
+    { group: 'policy.networking.k8s.io', version: 'v1alpha2', kind: 'ClusterNetworkPolicy' },
+  ],
   ['dev.biplane.v1alpha1.ImageRecipe', { group: 'biplane.dev', version: 'v1alpha1', kind: 'ImageRecipe' }],
   [
     'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition',

@@ -259,6 +259,7 @@ const rows: [string, object, object][] = [
   ],
   ['PodTemplate', { template }, { Name: 'x', Containers: 'a,b', Images: 'ia,ib', 'Pod Labels': 'app=x' }],
   ['RuntimeClass', { handler: 'h' }, { Name: 'x', Handler: 'h', Age: '60m' }],
+  ['ClusterNetworkPolicy', { spec: { tier: 'Admin', priority: 5 } }, { Name: 'x', Tier: 'Admin', Priority: '5', Age: '60m' }],
   [
     'ImageRecipe',
     { spec: { images: ['*redis:*'], command: ['redis-server'] } },
