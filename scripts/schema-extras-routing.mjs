@@ -7,6 +7,7 @@ const typeMeta = {
   kind: ['string', 'Kind of this object.'],
 }
 const nodeSelector = [`${META}.LabelSelector`, 'Nodes that this is for. Absent: all nodes.']
+const ATOMIC = { list: 'atomic' }
 const FAMILIES = { enum: ['ipv4', 'ipv6'] }
 
 const kind = (name, doc, status) => ({
@@ -216,8 +217,8 @@ export const ROUTING_EXTRAS = {
     fields: {
       defaultAction: [
         'string',
-        'What happens to a route that no rule decided: Accept, Reject, or Next for the next policy of the peer. Default Next, which rejects behind the last.',
-        { enum: ['Accept', 'Reject', 'Next'] },
+        'What happens to a route that no rule decided. Default: the next policy of the peer decides; behind the last it is rejected.',
+        { enum: ['Accept', 'Reject'] },
       ],
       rules: [`[${GROUP}.RoutePolicyRule`, 'In order.', { list: 'map', keys: ['name'], strategy: ['merge'], merge: 'name' }],
     },
@@ -225,73 +226,83 @@ export const ROUTING_EXTRAS = {
   [`${GROUP}.RoutePolicyRule`]: {
     doc: 'RoutePolicyRule is one rule.',
     fields: {
-      action: ['!string', 'Next goes on with the next rule, with what `set` has changed.', { enum: ['Accept', 'Reject', 'Next'] }],
+      action: [
+        '!string',
+        'Continue goes on with the next rule, keeping what `set` has changed.',
+        { enum: ['Accept', 'Reject', 'Continue'] },
+      ],
       match: [`${GROUP}.RouteMatch`, 'All that is given must hold. Absent: every route.'],
       name: ['!string', 'Unique in the policy; explanations name it.'],
-      set: [`${GROUP}.RouteSet`, 'Changes to a route that matches.'],
+      set: [`${GROUP}.RouteActions`, 'Changes to a route that matches.'],
     },
   },
   [`${GROUP}.RouteMatch`]: {
-    doc: 'RouteMatch is a condition on routes. All fields that are given must hold; of a list any entry.',
+    doc: 'RouteMatch is a condition on routes. All fields that are given must hold; of a plain list any entry.',
     fields: {
-      asPath: [
-        '[string',
-        'Regular expressions over the path as text, such as ^65001 (_ stands for a border between numbers).',
-        { list: 'atomic' },
-      ],
-      asPathLength: [`${GROUP}.NumberRange`, 'Length of the path.'],
-      communities: [
-        '[string',
-        'Any of these: 65001:100, 65001:*, no-export, no-advertise, graceful-shutdown, blackhole.',
-        { list: 'atomic' },
-      ],
-      families: ['[string', 'Address family.', { list: 'set', ...FAMILIES }],
-      largeCommunities: ['[string', 'Any of these: 65001:1:2; each part may be *.', { list: 'atomic' }],
+      asPath: ['[string', 'Regular expressions over the path as text, such as ^65001_; _ stands for a border between numbers.', ATOMIC],
+      asPathLength: [`${GROUP}.NumberRange`, 'Length of the path as best path selection counts it.'],
+      communities: [`${GROUP}.CommunityMatch`, 'Such as 65001:100, 65001:*, no-export, no-advertise, graceful-shutdown or blackhole.'],
+      largeCommunities: [`${GROUP}.CommunityMatch`, 'Such as 65001:1:2; each part may be *.'],
       localPreference: [`${GROUP}.NumberRange`, 'Local preference.'],
-      med: [`${GROUP}.NumberRange`, 'Multi-exit discriminator; absent counts as 0.'],
-      nextHops: ['[string', 'The next hop lies in one of these prefixes.', { list: 'atomic' }],
+      med: [`${GROUP}.NumberRange`, 'Multi-exit discriminator; a route without has 0.'],
+      nextHops: ['[string', 'The next hop lies in one of these prefixes.', ATOMIC],
+      originAs: ['[int64', 'One of these AS originated the route.', ATOMIC],
       origins: ['[string', 'Origin of the route.', { list: 'set', enum: ['IGP', 'EGP', 'Incomplete'] }],
-      originatedBy: ['[int64', 'The last AS of the path is one of these.', { list: 'atomic' }],
-      passedThrough: ['[int64', 'One of these AS is anywhere in the path.', { list: 'atomic' }],
-      peers: ['[string', 'Names of BGPPeers from which the route came.', { list: 'atomic' }],
-      prefixes: [`[${GROUP}.PrefixMatch`, 'Any of these.', { list: 'atomic' }],
-      sources: ['[string', 'Where the route came from.', { list: 'set', enum: ['BGP', 'PodCIDR', 'LoadBalancer', 'ClusterIP', 'Static'] }],
+      prefixes: [`[${GROUP}.PrefixMatch`, 'Destination.', ATOMIC],
+      sources: [
+        '[string',
+        'Where the route came from; LoadBalancer stands for all addresses of services.',
+        { list: 'set', enum: ['BGP', 'Static', 'PodRange', 'LoadBalancer', 'Connected'] },
+      ],
+    },
+  },
+  [`${GROUP}.CommunityMatch`]: {
+    doc: 'CommunityMatch is a condition on the communities of a route.',
+    fields: {
+      all: ['[string', 'All of these are there.', ATOMIC],
+      any: ['[string', 'One of these is there.', ATOMIC],
+      none: ['[string', 'None of these is there.', ATOMIC],
     },
   },
   [`${GROUP}.NumberRange`]: {
     doc: 'NumberRange is a range of numbers; an end that is absent is open.',
-    fields: { maximum: ['int64', 'Inclusive.'], minimum: ['int64', 'Inclusive.'] },
+    fields: { max: ['int64', 'Inclusive.'], min: ['int64', 'Inclusive.'] },
   },
   [`${GROUP}.PrefixMatch`]: {
-    doc: 'PrefixMatch selects a prefix, or the prefixes below it.',
+    doc: 'PrefixMatch selects a prefix, or with ge or le the prefixes below it.',
     fields: {
-      maximumLength: ['int32', 'Longest prefix. Default: the length of prefix, or with minimumLength the longest of the family.'],
-      minimumLength: ['int32', 'Shortest prefix. Default: the length of prefix.'],
+      ge: ['int32', 'Shortest length that matches. Default: that of prefix; alone it means up to the full length.'],
+      le: ['int32', 'Longest length that matches.'],
       prefix: ['!string', 'Such as 10.0.0.0/8.'],
     },
   },
-  [`${GROUP}.RouteSet`]: {
-    doc: 'RouteSet changes a route.',
+  [`${GROUP}.RouteActions`]: {
+    doc: 'RouteActions are changes to a route.',
     fields: {
-      addCommunities: ['[string', 'Added.', { list: 'atomic' }],
-      addLargeCommunities: ['[string', 'Added.', { list: 'atomic' }],
-      communities: ['[string', 'Instead of all that are there.', { list: 'atomic' }],
-      largeCommunities: ['[string', 'Instead of all that are there.', { list: 'atomic' }],
+      addMed: ['int64', 'Added to the MED, within 0 and 4294967295.'],
+      communities: [`${GROUP}.CommunityActions`, 'Communities (RFC 1997).'],
+      largeCommunities: [`${GROUP}.CommunityActions`, 'Large communities (RFC 8092).'],
       localPreference: ['int64', 'Local preference.'],
       med: ['int64', 'Multi-exit discriminator.'],
-      nextHop: ['string', 'An address, or `self`.'],
+      nextHop: ['string', 'self, unchanged (export only) or an address.'],
       origin: ['string', 'Origin.', { enum: ['IGP', 'EGP', 'Incomplete'] }],
       prepend: [`${GROUP}.ASPathPrepend`, 'Makes the path longer.'],
-      removeCommunities: ['[string', 'Removed; `*` as in match.', { list: 'atomic' }],
-      removeLargeCommunities: ['[string', 'Removed; `*` as in match.', { list: 'atomic' }],
-      weight: ['int32', 'Import only: the larger wins before all else on this node.'],
+      removeMed: ['boolean', 'Takes the MED away.'],
+    },
+  },
+  [`${GROUP}.CommunityActions`]: {
+    doc: 'CommunityActions are changes to the communities of a route.',
+    fields: {
+      add: ['[string', 'Added last.', ATOMIC],
+      remove: ['[string', 'Removed; * stands for any value of a part.', ATOMIC],
+      replace: ['[string', 'Instead of all that are there.', ATOMIC],
     },
   },
   [`${GROUP}.ASPathPrepend`]: {
     doc: 'ASPathPrepend makes a path longer.',
     fields: {
-      asn: ['int64', 'Default: our own.'],
-      count: ['int32', '1 to 32. Default 1.'],
+      as: ['int64', "Default: our own on export, the neighbour's on import."],
+      count: ['!int32', '1 to 32.'],
     },
   },
 

@@ -2,73 +2,78 @@ import { defineKind, type KindDefinition } from '../../kind.ts'
 import type { KubeObject } from '../../meta/object.ts'
 import { collectErrors } from '../../validation/field-errors.ts'
 import { checkRoutePolicy } from './route-policy-checks.ts'
-import type { AddressFamily, NumberRange } from './routing-checks.ts'
+import type { NumberRange } from './routing-checks.ts'
 
-/** `Next` goes on with the next rule, or behind the last rule with the next policy of the peer; behind the last policy a route is rejected. */
-export type PolicyAction = 'Accept' | 'Reject' | 'Next'
 export type RouteOrigin = 'IGP' | 'EGP' | 'Incomplete'
-export type RouteSource = 'BGP' | 'PodCIDR' | 'LoadBalancer' | 'ClusterIP' | 'Static'
+/** Load-balancer stands for all addresses of services. */
+export type RouteSource = 'BGP' | 'Static' | 'PodRange' | 'LoadBalancer' | 'Connected'
 
 export interface PrefixMatch {
+  /** Without `ge` and `le` only this very prefix matches. */
   prefix: string
-  /** Default: the length of `prefix`. */
-  minimumLength?: number | undefined
-  /** Default: the length of `prefix`, or with `minimumLength` the longest of the family. */
-  maximumLength?: number | undefined
+  /** Shortest length that matches. Default: the prefix's own; alone it means up to the full length. */
+  ge?: number
+  /** Longest length that matches. */
+  le?: number
 }
 
-/** All fields that are given must hold; of a list any entry. */
+export interface CommunityMatch {
+  any?: string[]
+  all?: string[]
+  none?: string[]
+}
+
+/** All fields that are given must hold. */
 export interface RouteMatch {
-  prefixes?: PrefixMatch[] | undefined
-  families?: AddressFamily[] | undefined
+  prefixes?: PrefixMatch[]
   /** Regular expressions over the path as text (`65001 65002`); `_` stands for a border between numbers. */
-  asPath?: string[] | undefined
-  asPathLength?: NumberRange | undefined
-  originatedBy?: number[] | undefined
-  passedThrough?: number[] | undefined
-  /** `65001:100`, `65001:*` or a well-known name. */
-  communities?: string[] | undefined
-  largeCommunities?: string[] | undefined
-  localPreference?: NumberRange | undefined
-  /** Absent on the route counts as 0. */
-  med?: NumberRange | undefined
-  nextHops?: string[] | undefined
-  origins?: RouteOrigin[] | undefined
-  /** Names of BGPPeers. */
-  peers?: string[] | undefined
-  sources?: RouteSource[] | undefined
+  asPath?: string[]
+  asPathLength?: NumberRange
+  originAs?: number[]
+  communities?: CommunityMatch
+  largeCommunities?: CommunityMatch
+  nextHops?: string[]
+  localPreference?: NumberRange
+  /** A route without MED has 0. */
+  med?: NumberRange
+  origins?: RouteOrigin[]
+  sources?: RouteSource[]
 }
 
-export interface RouteSet {
-  localPreference?: number | undefined
-  med?: number | undefined
-  /** An address, or `self`. */
-  nextHop?: string | undefined
-  origin?: RouteOrigin | undefined
-  /** Defaults: our own AS, once. */
-  prepend?: { asn?: number | undefined; count?: number | undefined } | undefined
-  communities?: string[] | undefined
-  addCommunities?: string[] | undefined
-  removeCommunities?: string[] | undefined
-  largeCommunities?: string[] | undefined
-  addLargeCommunities?: string[] | undefined
-  removeLargeCommunities?: string[] | undefined
-  /** Import only; larger wins before all else on this node. */
-  weight?: number | undefined
+export interface CommunityActions {
+  /** Replaces all. Applied first. */
+  replace?: string[]
+  remove?: string[]
+  add?: string[]
+}
+
+export interface RouteActions {
+  localPreference?: number
+  med?: number
+  addMed?: number
+  removeMed?: boolean
+  origin?: RouteOrigin
+  /** Default AS: on export the own one, on import the neighbour's. */
+  prepend?: { as?: number; count: number }
+  communities?: CommunityActions
+  largeCommunities?: CommunityActions
+  /** `self`, `unchanged` (export only) or an address. */
+  nextHop?: string
 }
 
 export interface RoutePolicyRule {
   /** Unique in the policy; explanations name it. */
   name: string
-  match?: RouteMatch | undefined
-  set?: RouteSet | undefined
-  action: PolicyAction
+  match?: RouteMatch
+  set?: RouteActions
+  /** `Continue` goes on with the next rule, keeping the changes. */
+  action: 'Accept' | 'Reject' | 'Continue'
 }
 
 export interface RoutePolicySpec {
-  rules?: RoutePolicyRule[] | undefined
-  /** Default Next. */
-  defaultAction?: PolicyAction | undefined
+  rules?: RoutePolicyRule[]
+  /** What happens to a route that no rule decided. Default: the next policy of the peer, and Reject behind the last. */
+  defaultAction?: 'Accept' | 'Reject'
 }
 
 /** Cluster-scoped: lets routes through, refuses and changes them. */

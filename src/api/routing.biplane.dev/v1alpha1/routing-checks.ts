@@ -6,8 +6,8 @@ export type AddressFamily = 'ipv4' | 'ipv6'
 
 /** Inclusive; an end that is absent is open. */
 export interface NumberRange {
-  minimum?: number | undefined
-  maximum?: number | undefined
+  min?: number
+  max?: number
 }
 
 export const MAX_ASN = 4_294_967_295
@@ -62,7 +62,7 @@ export function checkPrefix(errors: FieldErrors, field: string, value: string): 
 
 export function checkNumberRange(errors: FieldErrors, field: string, range: NumberRange | undefined, highest: number): void {
   if (!range) return
-  checkBetween(errors, `${field}.minimum`, range.minimum, 0, highest)
-  checkBetween(errors, `${field}.maximum`, range.maximum, 0, highest)
-  if ((range.minimum ?? 0) > (range.maximum ?? highest)) errors.invalid(field, range, 'minimum must not be above maximum')
+  checkBetween(errors, `${field}.min`, range.min, 0, highest)
+  checkBetween(errors, `${field}.max`, range.max, 0, highest)
+  if ((range.min ?? 0) > (range.max ?? highest)) errors.invalid(field, range, 'min must not be above max')
 }
