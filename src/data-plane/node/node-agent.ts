@@ -21,6 +21,7 @@ import { runRegistration } from './api-sync/node-registration.ts'
 import { ObjectCache } from './api-sync/object-cache.ts'
 import { StatusManager } from './api-sync/status-manager.ts'
 import { TokenCache } from './api-sync/token-cache.ts'
+import type { PodProtection } from './network/pod-protection.ts'
 import { HookRunner } from './pods/lifecycle-hook.ts'
 import { PodWorker } from './pods/pod-worker.ts'
 import type { PodWorkerDeps } from './pods/pod-worker-deps.ts'
@@ -53,6 +54,10 @@ export interface NodeAgentOptions {
   readonly volumeOwner?: FileOwner
   /** Called once, when the control plane knows the node and how each of its pods is now. */
   readonly onRegistered?: () => void
+  /** What guards pods with a network of their own before their first process. */
+  readonly protection?: PodProtection
+  /** Why pods cannot have a network just now: the node is not ready meanwhile. */
+  readonly network?: { problem(): string | undefined; readonly onChange: (fn: () => void) => () => void }
   /** A hollow node keeps no list of services and recipes. */
   readonly hollow?: boolean
 }
@@ -145,7 +150,8 @@ export class NodeAgent {
       clock,
       log,
       node: this.#options.node,
-      problem: () => this.#problem,
+      problem: () => this.#problem ?? this.#options.network?.problem(),
+      ...(this.#options.network ? { onProblemChange: this.#options.network.onChange } : {}),
       ...(this.#options.heartbeatMs ? { heartbeatMs: this.#options.heartbeatMs } : {}),
       onRegistered: () => this.#beside(this.#tellWhenSettled(statuses, signal), 'not known whether all pods are told of'),
     }
@@ -202,6 +208,7 @@ export class NodeAgent {
       clock,
       log,
       hostIPs: resolve.hostIPs,
+      protection: this.#options.protection,
       prepareVolumes: (pod, sandbox) => (this.#options.hollow ? Promise.resolve() : resolve.volumes.prepare(pod, sandbox)),
       removeVolumes: (uid) => resolve.volumes.remove(uid),
       resolveContainer: (pod, sandbox, name, restartCount) =>

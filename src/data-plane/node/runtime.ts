@@ -44,6 +44,8 @@ export interface Sandbox {
   readonly ips: readonly string[]
   /** Private directory of the pod: volumes and logs live below it. */
   readonly dir: string
+  /** Path of the pod's own network namespace; absent: it uses the network of the node. */
+  readonly networkNamespace?: string
 }
 
 /** A pod found on the machine: what a restarted agent re-adopts. */

@@ -15,6 +15,8 @@ export interface RegistrationOptions {
   readonly node: NodeDescription
   /** Why the node cannot run pods now; asked at each heartbeat. */
   readonly problem: () => string | undefined
+  /** Calls `fn` when `problem` may say something else. @returns what stops it */
+  readonly onProblemChange?: (fn: () => void) => () => void
   /** Between two Lease renewals. Default 10,000. */
   readonly heartbeatMs?: number
   /** What the Lease promises. Default 40. */
@@ -43,6 +45,9 @@ export async function runRegistration(options: RegistrationOptions, signal: Abor
   let reported: string | undefined
   let lease: Lease | undefined
   let registered = false
+  let wake = new AbortController()
+  const stopListening = options.onProblemChange?.(() => wake.abort())
+  signal.addEventListener('abort', () => wake.abort(), { once: true })
   while (!signal.aborted) {
     let delayMs = options.heartbeatMs ?? 10_000
     try {
@@ -65,8 +70,10 @@ export async function runRegistration(options: RegistrationOptions, signal: Abor
       if (isStatus(error, 'NotFound')) statusAtMs = Number.NEGATIVE_INFINITY
       delayMs = Math.min(delayMs, 1_000)
     }
-    await sleep(clock, delayMs, signal).catch(() => {})
+    await sleep(clock, delayMs, wake.signal).catch(() => {})
+    wake = new AbortController()
   }
+  stopListening?.()
 }
 
 async function assertNameIsFree({ client, clock, node }: RegistrationOptions, signal: AbortSignal): Promise<void> {

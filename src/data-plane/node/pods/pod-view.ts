@@ -57,6 +57,9 @@ export function containerRoles(pod: Pod): { readonly spec: Container; readonly r
   return [...init, ...(pod.spec?.containers ?? []).map((spec) => ({ spec, role: 'main' as const }))]
 }
 
+/** What the pod's containers are given to end, unless less is granted. */
+export const gracePeriodMs = (pod: Pod): number => (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000
+
 export const isRunning = (view: ContainerView): boolean => view.current?.state === 'running'
 export const hasExited = (view: ContainerView): boolean => view.current?.state === 'exited'
 export const hasSucceeded = (view: ContainerView): boolean => hasExited(view) && view.current?.exitCode === 0

@@ -3,12 +3,14 @@ import { messageOf } from '../../../base/errors.ts'
 import type { Container, Pod, PodStatus } from '../../../api/generated/types.ts'
 import type { ContainerStatus, Sandbox } from '../runtime.ts'
 import { ContainerTrack, lost } from './container-track.ts'
+import { lastingState } from './lasting-state.ts'
 import { adoptStatus, mergeStatus } from './merge-status.ts'
 import { pastDeadline, planPod, type PodAction } from './plan-pod.ts'
 import { podFullName, podStatus } from './pod-status.ts'
-import { containerRoles, type ContainerView, type PodView } from './pod-view.ts'
+import { containerRoles, gracePeriodMs, type ContainerView, type PodView } from './pod-view.ts'
 import type { PodWorkerDeps } from './pod-worker-deps.ts'
 import { RETRY_MS, startProblem } from './start-failure.ts'
+import { ProtectionGate } from './protection-gate.ts'
 import { terminationMessage } from './termination-message.ts'
 
 /** A stop is hurried when its grace shrinks by more than this. */
@@ -29,6 +31,7 @@ export class PodWorker {
   readonly #deps: PodWorkerDeps
   #pod: Pod
   #sandbox: Sandbox | undefined
+  readonly #gate: ProtectionGate
   readonly #tracks = new Map<string, ContainerTrack>()
   /** What an earlier agent knew of the probes of containers that still ran, by container id. */
   readonly #known = new Map<string, { readonly started: boolean; readonly ready: boolean }>()
@@ -54,14 +57,14 @@ export class PodWorker {
   /** @param adopted what an earlier agent left on this machine */
   constructor(deps: PodWorkerDeps, pod: Pod, adopted?: { readonly sandbox: Sandbox; readonly containers: readonly ContainerStatus[] }) {
     this.#deps = deps
+    this.#gate = new ProtectionGate(deps.protection)
     this.#pod = pod
     this.#sandbox = adopted?.sandbox
     this.#confirmed = adopted === undefined
     for (const status of adopted?.containers ?? []) {
       this.#track(status.name).set(status)
-      const said = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].find((candidate) =>
-        candidate.containerID?.endsWith(`//${status.id}`),
-      )
+      const all = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]
+      const said = all.find((candidate) => candidate.containerID?.endsWith(`//${status.id}`))
       if (said) this.#known.set(status.id, { started: said.started ?? false, ready: said.ready })
     }
   }
@@ -76,6 +79,8 @@ export class PodWorker {
 
   start(signal: AbortSignal): void {
     this.#signal = signal
+    // what runs already is told of too; its next start waits for it as any other
+    if (this.#sandbox) this.#gate.pass(this.#pod, this.#sandbox).catch((error: unknown) => this.#sandboxFailed(error))
     this.#loop ??= this.#run(signal)
   }
 
@@ -227,16 +232,10 @@ export class PodWorker {
 
   /** Keeps on disk what the next agent must not forget: that the pod is over, ready, or being deleted, and since when. */
   async #record(): Promise<void> {
-    const state = this.#lasting()
+    const state = lastingState(this.#pod)
     if (!this.#sandbox || state === this.#recorded) return
     this.#recorded = state
     await this.#deps.runtime.ensureSandbox(this.#pod)
-  }
-
-  #lasting(): string {
-    const { metadata, status } = this.#pod
-    const ready = status?.conditions?.find((condition) => condition.type === 'Ready')?.status
-    return JSON.stringify([status?.phase, ready, metadata.deletionTimestamp, metadata.generation])
   }
 
   async #act(action: PodAction, view: PodView, signal: AbortSignal): Promise<void> {
@@ -254,13 +253,19 @@ export class PodWorker {
 
   async #ensureSandbox(): Promise<void> {
     try {
-      this.#sandbox = await this.#deps.runtime.ensureSandbox(this.#pod)
-      this.#recorded = this.#lasting()
+      const sandbox = await this.#deps.runtime.ensureSandbox(this.#pod)
+      await this.#gate.pass(this.#pod, sandbox)
+      this.#sandbox = sandbox
+      this.#recorded = lastingState(this.#pod)
       this.nudge()
     } catch (error) {
-      this.#event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`)
+      this.#sandboxFailed(error)
       throw error
     }
+  }
+
+  #sandboxFailed(error: unknown): void {
+    this.#event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`)
   }
 
   async #start(name: string, restartCount: number): Promise<void> {
@@ -269,6 +274,7 @@ export class PodWorker {
     if (!sandbox) return
     const track = this.#track(name)
     try {
+      await this.#gate.pass(this.#pod, sandbox)
       await this.#deps.prepareVolumes(this.#pod, sandbox)
       const resolved = await this.#deps.resolveContainer(this.#pod, sandbox, name, restartCount)
       const id = await runtime.createContainer(sandbox, resolved)
@@ -301,7 +307,7 @@ export class PodWorker {
 
   /** Runs beside the loop: a pod that is deleted meanwhile is stopped at once. Until it ends, the container is not started. */
   #postStart(name: string, id: string): void {
-    const graceMs = graceOf(this.#pod)
+    const graceMs = gracePeriodMs(this.#pod)
     this.#hooks.add(id)
     void this.#deps
       .runHook(this.#pod, { container: name, id, hook: 'postStart', timeoutMs: graceMs })
@@ -371,6 +377,7 @@ export class PodWorker {
     this.#deps.probes.forgetPod(uid)
     await this.#deps.removeVolumes(uid)
     await this.#deps.runtime.removeSandbox(uid)
+    this.#gate.release(uid)
     this.#finished = true
     this.#deps.released(this.#pod, this.#deleted ? undefined : status)
   }
@@ -391,5 +398,3 @@ export class PodWorker {
     return containerRoles(this.#pod).find((container) => container.spec.name === name)?.spec
   }
 }
-
-const graceOf = (pod: Pod): number => (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000

@@ -1,3 +1,4 @@
+import type { PodAddresses } from '../network/addresses/pod-addresses.ts'
 import { RuntimeError } from '../runtime.ts'
 
 /**
@@ -47,6 +48,15 @@ export class AddressPool {
 
   release(address: string): void {
     this.#used.delete(address)
+  }
+}
+
+/** One address a pod, out of an IPv4 range: what pods have that share the machine's network. */
+export function singleAddresses(pool: AddressPool): PodAddresses {
+  return {
+    take: () => [pool.take()],
+    claim: ([address = '']) => pool.claim(address),
+    release: (addresses) => addresses.forEach((address) => pool.release(address)),
   }
 }
 

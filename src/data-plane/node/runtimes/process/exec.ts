@@ -1,24 +1,31 @@
-import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import type { Clock } from '../../../../base/clock.ts'
 import { type ExecResult, RuntimeError } from '../../runtime.ts'
 import type { SpawnPlan } from './launch.ts'
 import { sendSignal } from './proc.ts'
+import { spawnIn } from './spawn-in.ts'
 
 /** Output beyond is dropped. Probes and hooks only show its beginning. */
 const MAX_OUTPUT_BYTES = 65_536
 /** How long output may follow after the command has ended, when a child of it keeps the pipe. */
 const DRAIN_MS = 100
 
+export interface CommandOptions {
+  readonly clock: Clock
+  readonly timeoutMs: number
+  /** Path; absent: the machine's network. */
+  readonly networkNamespace?: string | undefined
+}
+
 /** Runs a command to its end, in a session of its own. @throws RuntimeError `Timeout` after killing it with all it started, `StartError` */
-export function runCommand(plan: SpawnPlan, options: { readonly clock: Clock; readonly timeoutMs: number }): Promise<ExecResult> {
-  const { clock, timeoutMs } = options
+export function runCommand(plan: SpawnPlan, options: CommandOptions): Promise<ExecResult> {
+  const { clock, timeoutMs, networkNamespace } = options
   return new Promise((resolve, reject) => {
-    const child = spawn(plan.file, [...plan.args], { env: { ...plan.env }, cwd: '/', detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawnIn(networkNamespace, plan, ['ignore', 'pipe', 'pipe'])
     const stdout = new Collector()
     const stderr = new Collector()
-    child.stdout.on('data', (chunk: Buffer) => stdout.add(chunk))
-    child.stderr.on('data', (chunk: Buffer) => stderr.add(chunk))
+    child.stdout?.on('data', (chunk: Buffer) => stdout.add(chunk))
+    child.stderr?.on('data', (chunk: Buffer) => stderr.add(chunk))
     let timedOut = false
     const timer = clock.after(timeoutMs, () => {
       timedOut = true
@@ -31,8 +38,8 @@ export function runCommand(plan: SpawnPlan, options: { readonly clock: Clock; re
     child.on('exit', (code, signal) => {
       timer.cancel()
       const drain = clock.after(DRAIN_MS, () => {
-        child.stdout.destroy()
-        child.stderr.destroy()
+        child.stdout?.destroy()
+        child.stderr?.destroy()
       })
       child.on('close', () => {
         drain.cancel()

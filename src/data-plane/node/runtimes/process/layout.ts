@@ -14,7 +14,8 @@ export interface ContainerKey {
  * shim-<hash>.sh                      the shim, one file for each version of it
  * events/<uid>+<name>+<restart>       empty, made by shims when something happened
  * trash/                              what is being removed
- * pods/<uid>/pod.json ip volumes/ files/ (the agent's)
+ * netns/<uid>                         network namespaces, where pods have their own
+ * pods/<uid>/pod.json ip volumes/ files/ (the agent's; ip has one address a line)
  * pods/<uid>/containers/<name>/<restart>/
  *     config.json                     what createContainer was told
  *     claim                           the shim: pid, start time, boot id
@@ -39,6 +40,10 @@ export class Layout {
   }
   get trash(): string {
     return join(this.root, 'trash')
+  }
+
+  get networkNamespaces(): string {
+    return join(this.root, 'netns')
   }
 
   pod(uid: string): string {

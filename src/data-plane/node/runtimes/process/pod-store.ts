@@ -5,7 +5,7 @@ import type { Pod } from '../../../../api/generated/types.ts'
 import type { Clock } from '../../../../base/clock.ts'
 import type { Logger } from '../../../../base/log.ts'
 import { RuntimeError, type Sandbox } from '../../runtime.ts'
-import { AddressPool } from '../address-pool.ts'
+import type { PodAddresses } from '../../network/addresses/pod-addresses.ts'
 import type { Layout } from './layout.ts'
 import { isMissing, makeDir, readJsonState, readState, writeState } from './state-file.ts'
 
@@ -17,9 +17,11 @@ export interface StoredPod {
 
 export interface PodStoreOptions {
   readonly layout: Layout
-  readonly podCidr: string
-  /** Address of pods that use the machine's own network. */
-  readonly hostAddress: string
+  readonly addresses: PodAddresses
+  /** Addresses of pods that use the machine's own network. */
+  readonly hostAddresses: readonly string[]
+  /** Where a pod's own network namespace is to be; absent: pods have none. */
+  readonly namespaceOf?: (podUid: string) => string
   readonly clock: Clock
   readonly log: Logger
 }
@@ -27,29 +29,27 @@ export interface PodStoreOptions {
 /** The pods' directories and addresses. A directory appears and disappears as a whole, so a crash leaves no half pod. */
 export class PodStore {
   readonly #options: PodStoreOptions
-  readonly #addresses: AddressPool
   readonly #pods = new Map<string, StoredPod>()
   #sequence = 0
 
   constructor(options: PodStoreOptions) {
     this.#options = options
-    this.#addresses = new AddressPool(options.podCidr)
   }
 
   /** Reads what is on disk; damaged directories go to the trash. */
   load(): void {
-    const { layout, log } = this.#options
+    const { layout, log, addresses } = this.#options
     for (const dir of [layout.pods, layout.events, layout.trash]) makeDir(dir)
     for (const uid of readdirSync(layout.pods)) {
       const pod = readJsonState<Pod>(join(layout.pods, uid, 'pod.json'))
-      const address = (readState(join(layout.pods, uid, 'ip')) ?? '').trim()
-      if (!pod?.metadata || !address) {
+      const ips = (readState(join(layout.pods, uid, 'ip')) ?? '').split('\n').filter((line) => line !== '')
+      if (!pod?.metadata || ips.length === 0) {
         log.warn('a pod directory is damaged and is removed', { uid })
         this.#discard(join(layout.pods, uid), uid)
         continue
       }
-      if (pod.spec?.hostNetwork || this.#addresses.claim(address)) this.#remember(uid, pod, address)
-      else this.#remember(uid, pod, this.#moved(uid, address))
+      if (pod.spec?.hostNetwork || addresses.claim(ips)) this.#remember(uid, pod, ips)
+      else this.#remember(uid, pod, this.#moved(uid, ips))
     }
   }
 
@@ -63,7 +63,7 @@ export class PodStore {
 
   /** Makes the pod's directory and gives it an address, or records what has changed. */
   ensure(pod: Pod): Sandbox {
-    const { layout, hostAddress } = this.#options
+    const { layout, hostAddresses, addresses } = this.#options
     const uid = pod.metadata.uid
     if (!uid) throw new RuntimeError('InvalidArgument', `pod ${pod.metadata.name} has no uid`)
     const dir = layout.pod(uid)
@@ -74,13 +74,13 @@ export class PodStore {
       stored.pod = pod
       return stored.sandbox
     }
-    const address = pod.spec?.hostNetwork ? hostAddress : this.#addresses.take()
+    const ips = pod.spec?.hostNetwork ? hostAddresses : addresses.take()
     const unfinished = this.#inTrash(uid)
     makeDir(join(unfinished, 'containers'))
-    writeState(join(unfinished, 'ip'), `${address}\n`)
+    writeState(join(unfinished, 'ip'), linesOf(ips))
     writeState(join(unfinished, 'pod.json'), text)
     renameSync(unfinished, dir)
-    return this.#remember(uid, pod, address)
+    return this.#remember(uid, pod, ips)
   }
 
   /** Removes the pod's directory with all that is in it, and frees its address. */
@@ -89,7 +89,7 @@ export class PodStore {
     if (!stored) return
     this.#discard(stored.sandbox.dir, uid)
     this.#pods.delete(uid)
-    if (!stored.pod.spec?.hostNetwork) for (const address of stored.sandbox.ips) this.#addresses.release(address)
+    if (!stored.pod.spec?.hostNetwork) this.#options.addresses.release(stored.sandbox.ips)
     await this.emptyTrash()
   }
 
@@ -118,16 +118,21 @@ export class PodStore {
     return join(layout.trash, `${name}-${clock.now()}-${this.#sequence++}`)
   }
 
-  #remember(uid: string, pod: Pod, address: string): Sandbox {
-    const sandbox: Sandbox = { podUid: uid, ips: [address], dir: this.#options.layout.pod(uid) }
+  #remember(uid: string, pod: Pod, ips: readonly string[]): Sandbox {
+    // a pod of the time when this node gave its pods loopback addresses stays in the machine's network
+    const shares = pod.spec?.hostNetwork || ips[0]?.startsWith('127.')
+    const networkNamespace = shares ? undefined : this.#options.namespaceOf?.(uid)
+    const sandbox: Sandbox = { podUid: uid, ips, dir: this.#options.layout.pod(uid), ...(networkNamespace ? { networkNamespace } : {}) }
     this.#pods.set(uid, { sandbox, pod })
     return sandbox
   }
 
-  #moved(uid: string, address: string): string {
-    const other = this.#addresses.take()
-    this.#options.log.error('two pods have one address, the second gets another', { uid, address, other })
-    writeState(join(this.#options.layout.pod(uid), 'ip'), `${other}\n`)
-    return other
+  #moved(uid: string, ips: readonly string[]): readonly string[] {
+    const others = this.#options.addresses.take()
+    this.#options.log.error('two pods have one address, the second gets another', { uid, address: ips[0], other: others[0] })
+    writeState(join(this.#options.layout.pod(uid), 'ip'), linesOf(others))
+    return others
   }
 }
+
+const linesOf = (ips: readonly string[]): string => ips.map((ip) => `${ip}\n`).join('')

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Pod } from '../../../../api/generated/types.ts'
@@ -18,6 +17,8 @@ import {
   type RuntimeProblem,
   type Sandbox,
 } from '../../runtime.ts'
+import { AddressPool, singleAddresses } from '../address-pool.ts'
+import type { NetworkedPod, PodNetwork } from '../../network/pod-network.ts'
 import { ContainerMonitor } from './container-monitor.ts'
 import type { ContainerRecord } from './container-record.ts'
 import { ContainerStore } from './container-store.ts'
@@ -29,6 +30,7 @@ import type { LogLimits } from './log-file.ts'
 import { LogKeeper } from './log-keeper.ts'
 import { PodStore } from './pod-store.ts'
 import { checkProgram } from './resolve-program.ts'
+import { spawnIn } from './spawn-in.ts'
 import { installShim } from './shim.ts'
 import { stopContainer } from './stop-container.ts'
 import { StraySweeper } from './strays.ts'
@@ -40,10 +42,12 @@ export interface ProcessRuntimeOptions {
   readonly nodeName: string
   readonly clock: Clock
   readonly log: Logger
-  /** Range of pod addresses, such as `127.64.1.0/24`. */
+  /** Range of pod addresses, such as `127.64.1.0/24`; without a network of their own pods share the machine's, and each has one of these. */
   readonly podCidr: string
-  /** Address of pods that use the machine's network. Default `127.0.0.1`. */
-  readonly hostAddress?: string
+  /** Gives each pod a network of its own; `podCidr` is not used then. */
+  readonly network?: (namespacesDir: string) => PodNetwork
+  /** Addresses of pods that use the machine's network, primary first. Default `127.0.0.1`. */
+  readonly hostAddresses?: readonly string[]
   /** PATH of containers that have none. Default: the usual system directories. */
   readonly searchPath?: string
   /** Who containers run as that do not say, when the agent is root. Default 65534:65534. */
@@ -82,14 +86,18 @@ class ProcessRuntime implements Runtime {
   readonly #options: ProcessRuntimeOptions
   readonly #layout: Layout
   readonly #pods: PodStore
+  readonly #network: PodNetwork | undefined
   #host: Promise<Host> | undefined
   #opening: Promise<Parts> | undefined
 
   constructor(options: ProcessRuntimeOptions) {
-    const { rootDir, log, clock, podCidr, hostAddress = '127.0.0.1' } = options
+    const { rootDir, log, clock, podCidr, hostAddresses = ['127.0.0.1'] } = options
     this.#options = options
     this.#layout = new Layout(rootDir)
-    this.#pods = new PodStore({ layout: this.#layout, podCidr, hostAddress, clock, log })
+    this.#network = options.network?.(this.#layout.networkNamespaces)
+    const addresses = this.#network?.addresses ?? singleAddresses(new AddressPool(podCidr))
+    const namespaceOf = this.#network?.namespaceOf.bind(this.#network)
+    this.#pods = new PodStore({ layout: this.#layout, addresses, hostAddresses, clock, log, ...(namespaceOf ? { namespaceOf } : {}) })
   }
 
   async probe(): Promise<{ ok: boolean; capabilities: RuntimeCapabilities; problems: readonly RuntimeProblem[] }> {
@@ -107,8 +115,10 @@ class ProcessRuntime implements Runtime {
   }
 
   async ensureSandbox(pod: Pod): Promise<Sandbox> {
-    await this.#open()
-    return this.#pods.ensure(pod)
+    const { containers } = await this.#open()
+    const sandbox = this.#pods.ensure(pod)
+    if (sandbox.networkNamespace !== undefined) await this.#network?.attach(networked(pod, sandbox, containers))
+    return sandbox
   }
 
   async createContainer(sandbox: Sandbox, container: ResolvedContainer): Promise<string> {
@@ -171,6 +181,7 @@ class ProcessRuntime implements Runtime {
     const records = parts.containers.ofPod(podUid)
     for (const record of records) this.#assertEnded(parts, record)
     await Promise.all(records.map((record) => this.#remove(parts, record)))
+    await this.#network?.detach(podUid)
     await this.#pods.remove(podUid)
   }
 
@@ -192,7 +203,8 @@ class ProcessRuntime implements Runtime {
     parts.monitor.refresh(record)
     if (!record.isRunning || !record.program) throw new RuntimeError('InvalidArgument', `container ${id} is not running`)
     const plan = planExec(parts.host, record.config.surroundings, { pid: record.program.pid, command })
-    return runCommand(plan, { clock: this.#options.clock, timeoutMs })
+    const networkNamespace = this.#pods.get(record.key.podUid)?.sandbox.networkNamespace
+    return runCommand(plan, { clock: this.#options.clock, timeoutMs, networkNamespace })
   }
 
   async *logs(id: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
@@ -242,6 +254,8 @@ class ProcessRuntime implements Runtime {
     for (const { sandbox } of this.#pods.list()) containers.load(sandbox.podUid)
     monitor.open()
     containers.removeStaleRoots()
+    const own = this.#pods.list().filter(({ sandbox }) => sandbox.networkNamespace !== undefined)
+    await this.#network?.restore(own.map(({ pod, sandbox }) => networked(pod, sandbox, containers)))
     this.#cleanUp(parts)
     return parts
   }
@@ -270,7 +284,8 @@ class ProcessRuntime implements Runtime {
     const oomFile = host.cgroups?.oomFile(key.podUid, cgroupName(key)) ?? ''
     const files = { shim: parts.shim, dir, marker: this.#layout.marker(key), fstab: join(dir, 'fstab'), oomFile }
     const plan = planShim(host, surroundings, { files, command })
-    const child = spawn(plan.file, [...plan.args], { env: { ...plan.env }, cwd: '/', detached: true, stdio: 'ignore' })
+    const networkNamespace = this.#pods.get(key.podUid)?.sandbox.networkNamespace
+    const child = spawnIn(networkNamespace, plan, 'ignore')
     child.unref()
     // an error to spawn shows as a container that does not start; the end of a shim is a hint like its marks
     child.on('error', (error) => this.#options.log.error('cannot spawn a shim', { id: record.id, error: messageOf(error) }))
@@ -305,4 +320,10 @@ class ProcessRuntime implements Runtime {
     // gone already, unless it lies in shared memory
     await rm(containers.rootfs(record.key), { recursive: true, force: true })
   }
+}
+
+/** A pod as its network knows it: a process of it keeps its namespace, whatever becomes of the name. */
+function networked(pod: Pod, sandbox: Sandbox, containers: ContainerStore): NetworkedPod {
+  const running = containers.ofPod(sandbox.podUid).find((record) => record.isRunning)
+  return { podUid: sandbox.podUid, pod, ips: sandbox.ips, pid: running?.program?.pid }
 }
