@@ -36,10 +36,30 @@ export function checkServiceUpdate(errors: FieldErrors, next: ServiceSpec, previ
   if (next.type === 'LoadBalancer' && previous.type === 'LoadBalancer' && next.loadBalancerClass !== previous.loadBalancerClass) {
     errors.invalid('spec.loadBalancerClass', next.loadBalancerClass, FIXED)
   }
-  if (next.type === 'ExternalName' || previous.type === 'ExternalName') return
+  if (needsHealthCheck(next) && needsHealthCheck(previous) && next.healthCheckNodePort !== previous.healthCheckNodePort) {
+    errors.invalid('spec.healthCheckNodePort', next.healthCheckNodePort, 'field is immutable')
+  }
+  if (next.type !== 'ExternalName' && previous.type !== 'ExternalName') checkAllocatedLists(errors, next, previous)
+}
+
+function needsHealthCheck(spec: ServiceSpec): boolean {
+  return spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local'
+}
+
+function checkAllocatedLists(errors: FieldErrors, next: ServiceSpec, previous: ServiceSpec): void {
   const [headless, wasHeadless] = [isHeadless(next), isHeadless(previous)]
   if (!(headless && wasHeadless)) checkAllocated(errors, { name: 'clusterIPs', one: 'clusterIP' }, { next, previous })
   if (!headless && !wasHeadless) checkAllocated(errors, { name: 'ipFamilies', one: 'ipFamily' }, { next, previous })
+}
+
+/**
+ * What is wrong with families and addresses alone; for allocation, which cannot do with less than sound lists.
+ * Source: k8s.io/kubernetes core/validation.ValidateServiceClusterIPsRelatedFields.
+ */
+export function checkServiceFamilies(errors: FieldErrors, next: ServiceSpec, previous: ServiceSpec | undefined): void {
+  if (next.type === 'ExternalName') return
+  checkClusterIps(errors, next)
+  if (previous && previous.type !== 'ExternalName') checkAllocatedLists(errors, next, previous)
 }
 
 /** A service without an address of its own: its name resolves to its endpoints. */

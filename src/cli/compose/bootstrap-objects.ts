@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { isStatus } from '../../base/errors.ts'
 import { endpoints } from '../../api/core/v1/endpoints.ts'
 import { namespaces } from '../../api/core/v1/namespace.ts'
@@ -24,6 +25,8 @@ export async function ensureBootstrapObjects(
       type: 'ClusterIP',
       clusterIP: options.apiServiceIp,
       clusterIPs: [options.apiServiceIp],
+      ipFamilies: [isIPv6(options.apiServiceIp) ? 'IPv6' : 'IPv4'],
+      ipFamilyPolicy: 'SingleStack',
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: options.port }],
       sessionAffinity: 'None',
     },
@@ -34,7 +37,7 @@ export async function ensureBootstrapObjects(
   })
   await ensure(client, endpointSlices, {
     metadata: { name: 'kubernetes', namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-    addressType: 'IPv4',
+    addressType: isIPv6(options.address) ? 'IPv6' : 'IPv4',
     endpoints: [{ addresses: [options.address], conditions: { ready: true } }],
     ports,
   })

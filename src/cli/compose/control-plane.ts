@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
 import { sleep, type Clock } from '../../base/clock.ts'
-import { addressAt, parseIpv4Range } from '../../base/cidr.ts'
 import { parsePrefix } from '../../base/ip.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
@@ -15,11 +14,13 @@ import { createClient } from '../../client/create-client.ts'
 import { createInformerFactory } from '../../client/informer-factory.ts'
 import { createManager } from '../../controller/create-manager.ts'
 import {
-  API_SERVICE_OFFSET,
+  apiServiceAddress,
   createPriorityPlugin,
   createServiceAccountPlugin,
   createServiceAllocator,
+  parseServiceRanges,
   repairAllocations,
+  type ServiceRange,
 } from '../../control-plane/apiserver/admission/index.ts'
 import { createResourceHandler } from '../../control-plane/apiserver/handlers/index.ts'
 import { createApiServer, LOOPBACK_USER, nodeRestriction, type ApiServer, type StaticToken } from '../../control-plane/apiserver/index.ts'
@@ -45,7 +46,7 @@ export interface ControlPlaneOptions {
   readonly log: Logger
   /** Names and addresses under which clients reach this machine, for the serving certificate. */
   readonly hosts?: readonly string[]
-  /** Default 127.96.0.0/16: service addresses that need no set-up on Linux. */
+  /** One CIDR per family, the first is the default. Default 127.96.0.0/16: service addresses that need no set-up on Linux. */
   readonly serviceCidr?: string
   /** Addresses that nodes share out to pods, one range per family: `10.244.0.0/16,fd00:10:244::/48`. Absent: nodes number pods themselves. */
   readonly clusterCidr?: string
@@ -80,10 +81,12 @@ export async function runControlPlane(options: ControlPlaneOptions, stop: AbortS
   const { clock, random, log } = options
   const layout = dataLayout(options.dataDir)
   const serviceCidr = options.serviceCidr ?? DEFAULT_SERVICE_CIDR
-  const range = parseIpv4Range(serviceCidr)
-  if (!range) throw new Error(`service address range "${serviceCidr}" is not an IPv4 CIDR`)
+  const ranges = parseServiceRanges(serviceCidr)
   const clusterCidrs = clusterCidrsOf(options, serviceCidr)
-  const apiServiceIp = addressAt(range, API_SERVICE_OFFSET)
+  // of the family that the API server listens on, where there is one
+  const apiServiceIp = apiServiceAddress(
+    ranges.find(({ family }) => (family === 'IPv6') === options.host.includes(':')) ?? (ranges[0] as ServiceRange),
+  )
   await makeDirectories(layout)
   const pki = await loadOrCreatePki(layout.pki, { clock, hosts: [...(options.hosts ?? []), options.host], serviceIp: apiServiceIp })
   const metrics = createMetrics()

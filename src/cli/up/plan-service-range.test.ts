@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseIpv4Range } from '../../base/cidr.ts'
+import { parsePrefix } from '../../base/ip.ts'
 import { planServiceRange } from './plan-service-range.ts'
 
 test('the default directory has the default range', () => {
@@ -10,7 +10,7 @@ test('other directories have ranges apart from it, the same each time', () => {
   for (let i = 0; i < 100; i++) {
     const range = planServiceRange(`/data/${i}`, { isDefault: false, known: undefined })
     expect(range).toBe(planServiceRange(`/data/${i}`, { isDefault: false, known: undefined }))
-    expect(parseIpv4Range(range)).toBeDefined()
+    expect(parsePrefix(range)).toBeDefined()
     expect(Number(range.split('.')[1])).toSatisfy((n: number) => n >= 97 && n <= 126)
   }
 })

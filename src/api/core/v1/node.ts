@@ -60,10 +60,12 @@ const columns: readonly Column<Node>[] = [
 
 const strategy: Strategy<Node> = {
   setDefaults({ spec }) {
-    // two names of one field; clients that know the older one only must not be overruled
-    if (spec?.podCIDR && spec.podCIDR !== spec.podCIDRs?.[0]) spec.podCIDRs = [spec.podCIDR]
-    else if (spec?.podCIDRs?.length) spec.podCIDR = spec.podCIDRs[0]
+    // two names of one field
+    if (spec?.podCIDR && !spec.podCIDRs?.length) spec.podCIDRs = [spec.podCIDR]
+    else if (spec && !spec.podCIDR && spec.podCIDRs?.length) spec.podCIDR = spec.podCIDRs[0]
   },
+  prepareForCreate: ({ spec }) => pairPodCidrs(spec, undefined),
+  prepareForUpdate: (next, previous) => pairPodCidrs(next.spec, previous.spec),
   validate: (node) => collectErrors((errors) => checkNode(errors, node)),
   validateUpdate: (next, previous) => collectErrors((errors) => checkNodeUpdate(errors, next, previous)),
 }
@@ -100,6 +102,13 @@ function rolesCell(node: Node): string {
 
 function addressCell(node: Node, type: string): string {
   return node.status?.addresses?.find((address) => address.type === type)?.address ?? '<none>'
+}
+
+/** Where the two names say different things, the one that was changed counts. */
+function pairPodCidrs(spec: Node['spec'], previous: Node['spec']): void {
+  if (!spec?.podCIDR || spec.podCIDR === spec.podCIDRs?.[0]) return
+  if (spec.podCIDR !== previous?.podCIDR) spec.podCIDRs = [spec.podCIDR]
+  else spec.podCIDR = spec.podCIDRs?.[0]
 }
 
 function checkNode(errors: FieldErrors, node: Node): void {

@@ -1,12 +1,11 @@
-import { isIPv6 } from 'node:net'
 import type { Service, ServicePort, ServiceSpec } from '../../generated/types.ts'
 import type { Strategy } from '../../kind.ts'
 import { deepEqual } from '../../meta/equality.ts'
 import { collectErrors } from '../../validation/field-errors.ts'
-import { checkService, checkServiceStatus, checkServiceUpdate, isExternallyAccessible, isHeadless } from '../../validation/service.ts'
+import { checkService, checkServiceStatus, checkServiceUpdate, isExternallyAccessible } from '../../validation/service.ts'
 
 /**
- * Addresses and node ports are allocated by others (they need to see all services); here an update keeps what was allocated
+ * Families, addresses and node ports are allocated by others (they need to see all services); here an update keeps what was allocated
  * and a change of type drops what the new type has no use for. Source: k8s.io/kubernetes pkg/registry/core/service.
  */
 export const serviceStrategy: Strategy<Service> = {
@@ -15,14 +14,12 @@ export const serviceStrategy: Strategy<Service> = {
     service.status = { loadBalancer: {} }
     const spec = (service.spec ??= {})
     pairClusterIps(spec, undefined)
-    setFamilies(spec)
   },
   prepareForUpdate(next, previous, { subresource }) {
     if (subresource !== '' || !next.spec || !previous.spec) return
     keepAllocated(next.spec, previous.spec)
     dropUnused(next.spec, previous.spec)
     pairClusterIps(next.spec, previous.spec)
-    setFamilies(next.spec)
     if (next.spec.type !== 'LoadBalancer' && previous.spec.type === 'LoadBalancer') next.status = { ...next.status, loadBalancer: {} }
   },
   validate: (service) => collectErrors((errors) => checkService(errors, service.spec ?? {})),
@@ -58,21 +55,15 @@ function pairClusterIps(spec: ServiceSpec, previous: ServiceSpec | undefined): v
   }
 }
 
-function setFamilies(spec: ServiceSpec): void {
-  if (spec.type === 'ExternalName') return
-  spec.ipFamilyPolicy ??= (spec.clusterIPs?.length ?? 0) > 1 || (spec.ipFamilies?.length ?? 0) > 1 ? 'RequireDualStack' : 'SingleStack'
-  if (spec.ipFamilies?.length) return
-  const addresses = isHeadless(spec) ? [] : (spec.clusterIPs ?? [])
-  spec.ipFamilies = addresses.length === 0 ? ['IPv4'] : addresses.map((address) => (isIPv6(address) ? 'IPv6' : 'IPv4'))
-}
-
 /** A client that replaces the whole object need not repeat what was allocated. */
 function keepAllocated(next: ServiceSpec, previous: ServiceSpec): void {
   if (hasClusterIp(next) && hasClusterIp(previous)) {
     if (!next.clusterIP) next.clusterIP = previous.clusterIP
     if (!next.clusterIPs?.length && next.clusterIP === previous.clusterIP) next.clusterIPs = previous.clusterIPs
   }
-  if (hasNodePorts(next) && hasNodePorts(previous)) {
+  // a load balancer that wants none gives them back by leaving them out
+  const wanted = next.type !== 'LoadBalancer' || next.allocateLoadBalancerNodePorts !== false
+  if (wanted && hasNodePorts(next) && hasNodePorts(previous)) {
     const used = new Set(next.ports?.map(nodePortKey))
     for (const port of next.ports ?? []) {
       if (port.nodePort) continue

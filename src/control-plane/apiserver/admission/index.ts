@@ -3,6 +3,9 @@
  * AdmissionPlugin (registry/admission.ts); the composition root puts them into a list, and they run in its order.
  *
  *   service-allocator     cluster IPs and node ports, claimed in the write's own transaction
+ *     plan-families       one address family or two, and which
+ *     plan-node-ports     which node ports are missing
+ *     service-ranges      the addresses to choose from
  *   repair-allocations    run once at start: claims and services agree again
  *   priority              priorityClassName -> spec.priority
  *   service-account       a pod's account must exist
@@ -10,4 +13,5 @@
 export { createPriorityPlugin } from './priority.ts'
 export { repairAllocations } from './repair-allocations.ts'
 export { createServiceAccountPlugin } from './service-account.ts'
-export { API_SERVICE_OFFSET, createServiceAllocator, type ServiceAllocatorOptions } from './service-allocator.ts'
+export { apiServiceAddress, createServiceAllocator, type ServiceAllocatorOptions } from './service-allocator.ts'
+export { parseServiceRanges, ServiceCidrError, type ServiceRange } from './service-ranges.ts'

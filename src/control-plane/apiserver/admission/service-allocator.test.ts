@@ -163,6 +163,108 @@ test('headless and external services take nothing; a change to external gives ba
   expect(await claims(servers.store, SERVICE_IPS)).toEqual([])
 })
 
+const DUAL = '10.96.0.0/24,fd00:10:96::/112'
+
+test('a second address comes and goes with the policy', async () => {
+  await using servers = await start({ cidr: DUAL })
+  const api = servers.clients[0]!.of(services)
+  const made = await api.create(service('web'))
+  const v4 = made.spec?.clusterIP ?? ''
+  const merge = { type: 'merge', ...inDefault } as const
+  const grown = await api.patch('web', { spec: { ipFamilyPolicy: 'PreferDualStack' } }, merge)
+  expect(grown.spec).toMatchObject({ clusterIP: v4, ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'PreferDualStack' })
+  const v6 = grown.spec?.clusterIPs?.[1] as string
+  expect(v6).toMatch(/^fd00:10:96::[\da-f]+$/)
+  expect((await claims(servers.store, SERVICE_IPS)).toSorted()).toEqual([v4, v6])
+  const shrunk = await api.patch('web', { spec: { ipFamilyPolicy: 'SingleStack' } }, merge)
+  expect(shrunk.spec).toMatchObject({ clusterIP: v4, clusterIPs: [v4], ipFamilies: ['IPv4'] })
+  expect(await claims(servers.store, SERVICE_IPS)).toEqual([v4])
+})
+
+test('an address of either family can be asked for, however it is spelled', async () => {
+  await using servers = await start({ cidr: DUAL })
+  const api = servers.clients[0]!.of(services)
+  const made = await api.create(service('web', { clusterIPs: ['fd00:10:96:0::0a'], ipFamilyPolicy: 'RequireDualStack' }))
+  expect(made.spec).toMatchObject({ ipFamilies: ['IPv6', 'IPv4'], clusterIP: 'fd00:10:96:0::0a' })
+  expect(await claims(servers.store, SERVICE_IPS)).toContain('fd00:10:96::a')
+  await expect(api.create(service('twin', { clusterIPs: ['fd00:10:96::a'] }))).rejects.toMatchObject({
+    message: expect.stringContaining('failed to allocate IP fd00:10:96::a: provided IP is already allocated'),
+  })
+  await expect(api.create(service('far', { clusterIPs: ['fd00:10:97::a'] }))).rejects.toMatchObject({
+    message: expect.stringContaining('The range of valid IPs is fd00:10:96::/112'),
+  })
+})
+
+test('addresses for choices by hand are given out last', async () => {
+  await using servers = await start({ cidr: '10.96.0.0/26' })
+  const api = servers.clients[0]!.of(services)
+  for (let i = 0; i < 46; i++) await api.create(service(`s${i}`))
+  const last = (name: string): Promise<number> => api.get(name, inDefault).then(({ spec }) => Number(spec?.clusterIP?.split('.')[3]))
+  expect(Math.min(...(await Promise.all(Array.from({ length: 46 }, (_, i) => last(`s${i}`)))))).toBe(17)
+  await api.create(service('low'))
+  expect(await last('low')).toBe(2)
+})
+
+test('what a service has it keeps when the ranges of the cluster are others', async () => {
+  await using old = await start({ cidr: DUAL })
+  await old.clients[0]!.of(services).create(service('web', { ipFamilyPolicy: 'RequireDualStack' }))
+  await using servers = await start({ cidr: '10.97.0.0/24', store: old.store })
+  const api = servers.clients[0]!.of(services)
+  const before = await api.get('web', inDefault)
+  const labelled = await api.patch('web', { metadata: { labels: { a: 'b' } } }, { type: 'merge', ...inDefault })
+  expect(labelled.spec?.clusterIPs).toEqual(before.spec?.clusterIPs)
+})
+
+test('a load balancer with local traffic has a port for health checks, for as long as it is one', async () => {
+  await using servers = await start({ nodePorts: { from: 30_000, to: 30_001 } })
+  const api = servers.clients[0]!.of(services)
+  const made = await api.create(service('web', { type: 'LoadBalancer', externalTrafficPolicy: 'Local' }))
+  const check = made.spec?.healthCheckNodePort
+  expect(new Set([made.spec?.ports?.[0]?.nodePort, check])).toEqual(new Set([30_000, 30_001]))
+  const { healthCheckNodePort: _gone, ...rest } = made.spec!
+  expect((await api.update({ ...made, spec: rest })).spec?.healthCheckNodePort).toBe(check)
+  const merge = { type: 'merge', ...inDefault } as const
+  await expect(api.patch('web', { spec: { healthCheckNodePort: 30_009 } }, merge)).rejects.toMatchObject({ reason: 'Invalid' })
+  const spread = await api.patch('web', { spec: { externalTrafficPolicy: 'Cluster' } }, merge)
+  expect(spread.spec?.healthCheckNodePort).toBeUndefined()
+  expect(await claims(servers.store, NODE_PORTS)).toEqual([String(made.spec?.ports?.[0]?.nodePort)])
+  await expect(
+    api.create(
+      service('two', { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: spread.spec!.ports![0]!.nodePort }),
+    ),
+  ).rejects.toMatchObject({ message: expect.stringContaining('provided port is already allocated') })
+})
+
+test('a load balancer may do without node ports, and give them back later', async () => {
+  await using servers = await start()
+  const api = servers.clients[0]!.of(services)
+  const none = await api.create(service('none', { type: 'LoadBalancer', allocateLoadBalancerNodePorts: false }))
+  expect(none.spec?.ports?.[0]?.nodePort).toBeUndefined()
+  const made = await api.create(service('web', { type: 'LoadBalancer', loadBalancerClass: 'routing.biplane.dev/bgp' }))
+  expect(made.spec?.ports?.[0]?.nodePort).toBeGreaterThan(0)
+  const merge = { type: 'merge', ...inDefault } as const
+  const kept = await api.patch('web', { spec: { allocateLoadBalancerNodePorts: false } }, merge)
+  expect(kept.spec?.ports?.[0]?.nodePort).toBe(made.spec?.ports?.[0]?.nodePort)
+  const back = await api.patch('web', { spec: { ports: [{ port: 80 }] } }, merge)
+  expect(back.spec?.ports?.[0]?.nodePort).toBeUndefined()
+  expect(await claims(servers.store, NODE_PORTS)).toEqual([])
+})
+
+test('one port of two protocols has one node port', async () => {
+  await using servers = await start()
+  const api = servers.clients[0]!.of(services)
+  const ports = [
+    { name: 'dns', port: 53, protocol: 'UDP' },
+    { name: 'dns-tcp', port: 53, protocol: 'TCP' },
+    { name: 'sctp', port: 54, protocol: 'SCTP' },
+  ]
+  const made = (await api.create(service('dns', { type: 'NodePort', ports }))).spec?.ports?.map((port) => port.nodePort)
+  expect(made?.[0]).toBe(made?.[1])
+  expect(made?.[2]).not.toBe(made?.[0])
+  const named = await api.create(service('named', { type: 'NodePort', ports: [ports[0]!, { ...ports[1]!, nodePort: 30_053 }] }))
+  expect(named.spec?.ports?.map((port) => port.nodePort)).toEqual([30_053, 30_053])
+})
+
 test('a dry run takes nothing', async () => {
   await using servers = await start({ cidr: '10.96.0.0/29' })
   const api = servers.clients[0]!.of(services)
@@ -179,21 +281,33 @@ test('a full range says so, and the first address is kept for the API itself', a
 })
 
 test('however many create, update and delete at once on two servers, no value is given twice', async () => {
-  const step = fc.record({ server: fc.nat(1), name: fc.nat(12), what: fc.constantFrom('ClusterIP', 'NodePort', 'explicit', 'delete') })
+  const step = fc.record({
+    server: fc.nat(1),
+    name: fc.nat(12),
+    what: fc.constantFrom('ClusterIP', 'NodePort', 'LoadBalancer', 'explicit', 'flip', 'delete'),
+  })
   await fc.assert(
     fc.asyncProperty(fc.array(fc.array(step, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 4 }), async (rounds) => {
-      await using servers = await start({ servers: 2, cidr: '10.96.0.0/28', nodePorts: { from: 30_000, to: 30_005 } })
+      await using servers = await start({ servers: 2, cidr: '10.96.0.0/28,fd00::/125', nodePorts: { from: 30_000, to: 30_005 } })
       for (const round of rounds) {
         await Promise.allSettled(
           round.map(async ({ server, name, what }) => {
             const api = servers.clients[server]!.of(services)
             if (what === 'delete') await api.delete(`s${name}`, inDefault)
-            else await api.create(service(`s${name}`, what === 'explicit' ? { clusterIP: `10.96.0.${2 + (name % 12)}` } : { type: what }))
+            else if (what === 'flip') {
+              const old = (await api.get(`s${name}`, inDefault)).spec?.ipFamilyPolicy
+              const ipFamilyPolicy = old === 'SingleStack' ? 'RequireDualStack' : 'SingleStack'
+              await api.patch(`s${name}`, { spec: { ipFamilyPolicy } }, { type: 'merge', ...inDefault })
+            } else if (what === 'explicit') await api.create(service(`s${name}`, { clusterIP: `10.96.0.${2 + (name % 12)}` }))
+            else
+              await api.create(service(`s${name}`, { type: what, ...(what === 'LoadBalancer' ? { externalTrafficPolicy: 'Local' } : {}) }))
           }),
         )
         const all = (await servers.clients[0]!.of(services).list(inDefault)).items
-        const ips = all.map((one) => one.spec?.clusterIP as string)
-        const ports = all.flatMap((one) => one.spec?.ports?.map((port) => port.nodePort) ?? []).filter((port) => port !== undefined)
+        const ips = all.flatMap((one) => one.spec?.clusterIPs ?? [])
+        const ports = all
+          .flatMap(({ spec }) => [...(spec?.ports ?? []).map((port) => port.nodePort), spec?.healthCheckNodePort])
+          .filter((port) => port !== undefined)
         expect(new Set(ips).size).toBe(ips.length)
         expect(new Set(ports).size).toBe(ports.length)
         // claims are exactly what services hold

@@ -1,56 +1,65 @@
 import type { Service } from '../../../api/generated/types.ts'
 import { services } from '../../../api/core/v1/service.ts'
-import { addressAt, offsetIn, parseIpv4Range, type Ipv4Range } from '../../../base/cidr.ts'
+import { FieldErrors } from '../../../api/validation/field-errors.ts'
+import { isHeadless } from '../../../api/validation/service.ts'
 import type { Store } from '../../store/contract.ts'
 import { invalid, type AdmissionOutcome, type AdmissionPlugin, type AdmissionRequest } from '../registry/index.ts'
+import { planFamilies } from './plan-families.ts'
+import { planNodePorts } from './plan-node-ports.ts'
+import {
+  canonicalAddress,
+  isServiceAddress,
+  parseServiceRanges,
+  reservedShare,
+  serviceAddressAt,
+  type ServiceRange,
+} from './service-ranges.ts'
 
 export interface ServiceAllocatorOptions {
   readonly store: Store
-  /** IPv4 CIDR of service addresses, such as `127.96.0.0/16`. */
+  /** CIDRs of service addresses, such as `10.96.0.0/16,fd00:10:96::/112`: one per family, the first is the default. */
   readonly serviceCidr: string
   /** Inclusive. Default 30000 to 32767. */
-  readonly nodePorts?: { readonly from: number; readonly to: number }
+  readonly nodePorts?: PortRange
   /** 0 <= x < 1. */
   readonly random: () => number
 }
 
+interface PortRange {
+  readonly from: number
+  readonly to: number
+}
+
 export const SERVICE_IPS = '/biplane/allocations/service-ips/'
 export const NODE_PORTS = '/biplane/allocations/node-ports/'
-/** The first address of the range belongs to the service `kubernetes`. */
-export const API_SERVICE_OFFSET = 1
 
 /** Values that are taken, and the store keys that say so. */
 interface Claims {
   readonly keys: Set<string>
 }
 
+interface Pools {
+  readonly ranges: readonly ServiceRange[]
+  readonly nodePorts: PortRange
+  readonly taken: Claims
+  readonly random: () => number
+}
+
+/** The address of the service `kubernetes`: the first of a range. No other service is given it unasked. */
+export function apiServiceAddress(range: ServiceRange): string {
+  return serviceAddressAt(range, 0)
+}
+
 /**
- * Gives services their addresses and node ports. What is given out is a key in the store, written with the service in
+ * Gives services their families, addresses and node ports. What is given out is a key in the store, written with the service in
  * one transaction and compared to be absent: two servers, or a crash, can never give one value twice. The plugin's own
- * memory only helps to guess a free one.
+ * memory only helps to guess a free one. @throws ServiceCidrError
  */
 export async function createServiceAllocator(options: ServiceAllocatorOptions): Promise<AdmissionPlugin> {
-  const range = parseIpv4Range(options.serviceCidr)
-  if (!range || range.size < 8)
-    throw new Error(`service address range "${options.serviceCidr}" is not an IPv4 CIDR of at least 8 addresses`)
-  const ports = options.nodePorts ?? { from: 30_000, to: 32_767 }
+  const ranges = parseServiceRanges(options.serviceCidr)
   const taken: Claims = { keys: new Set() }
   for (const prefix of [SERVICE_IPS, NODE_PORTS]) for (const { key } of (await options.store.list(prefix)).items) taken.keys.add(key)
-
-  const freeAddress = (): string | undefined =>
-    pick(
-      range.size - 2,
-      options.random,
-      (offset) => addressAt(range, offset + 1),
-      (address) => offsetIn(range, address) !== API_SERVICE_OFFSET && !taken.keys.has(SERVICE_IPS + address),
-    )
-  const freePort = (): number | undefined =>
-    pick(
-      ports.to - ports.from + 1,
-      options.random,
-      (offset) => ports.from + offset,
-      (port) => !taken.keys.has(NODE_PORTS + port),
-    )
+  const pools: Pools = { ranges, taken, random: options.random, nodePorts: options.nodePorts ?? { from: 30_000, to: 32_767 } }
 
   return {
     name: 'ServiceAllocator',
@@ -60,9 +69,9 @@ export async function createServiceAllocator(options: ServiceAllocatorOptions): 
       const service = request.object as Service
       const before = new Set(request.operation === 'CREATE' ? [] : claimsOf((request.previous ?? request.object) as Service))
       if (request.operation === 'DELETE') return outcome(request, taken, [], [...before])
-      keepAssigned(service, request.previous as Service | undefined)
-      assignAddress(service, { range, text: options.serviceCidr }, freeAddress)
-      assignPorts(service, ports, freePort)
+      assignFamilies(service, request.previous as Service | undefined, pools)
+      assignAddresses(service, before, pools)
+      assignPorts(service, before, pools)
       const after = claimsOf(service)
       const added = after.filter((key) => !before.has(key))
       refuseTaken(service, added, taken)
@@ -81,85 +90,87 @@ export function claimsOf(service: Service): string[] {
   const spec = service.spec
   if (!spec || spec.type === 'ExternalName') return []
   const addresses = (spec.clusterIPs ?? [spec.clusterIP ?? '']).filter((ip) => ip !== '' && ip !== 'None')
-  const ports = (spec.ports ?? []).map((port) => port.nodePort).filter((port) => port !== undefined && port !== 0)
-  return [...addresses.map((address) => SERVICE_IPS + address), ...new Set(ports.map((port) => `${NODE_PORTS}${port}`))]
+  const ports = [...(spec.ports ?? []).map((port) => port.nodePort), spec.healthCheckNodePort].filter(Boolean)
+  return [...new Set([...addresses.map(ipKey), ...ports.map((port) => `${NODE_PORTS}${port}`)])]
 }
 
-/** An update that leaves assigned values out keeps them, as long as the type still has them. */
-function keepAssigned(service: Service, previous: Service | undefined): void {
-  const [spec, old] = [service.spec, previous?.spec]
-  if (!spec || !old || spec.type === 'ExternalName' || old.type === 'ExternalName') return
-  if (!spec.clusterIP && old.clusterIP) {
-    spec.clusterIP = old.clusterIP
-    spec.clusterIPs = old.clusterIPs
-  }
-  if (!hasNodePorts(spec.type)) {
-    for (const port of spec.ports ?? []) delete port.nodePort
-    return
-  }
-  for (const port of spec.ports ?? []) {
-    const match = old.ports?.find((candidate) => candidate.port === port.port && (candidate.protocol ?? 'TCP') === (port.protocol ?? 'TCP'))
-    if (!port.nodePort && match?.nodePort) port.nodePort = match.nodePort
-  }
+const ipKey = (address: string): string => SERVICE_IPS + canonicalAddress(address)
+
+function assignFamilies(service: Service, previous: Service | undefined, { ranges }: Pools): void {
+  const configured = ranges.map(({ family }) => family)
+  const { plan, errors } = planFamilies(service, previous, configured)
+  if (errors.length > 0) throw invalid(services, service.metadata.name, errors)
+  if (plan && service.spec) Object.assign(service.spec, plan)
 }
 
-function assignAddress(
-  service: Service,
-  { range, text }: { readonly range: Ipv4Range; readonly text: string },
-  free: () => string | undefined,
-): void {
+function assignAddresses(service: Service, held: ReadonlySet<string>, pools: Pools): void {
   const spec = service.spec
-  if (!spec || spec.type === 'ExternalName') return
-  refuseOtherFamilies(service)
-  if (spec.clusterIP === 'None') return
-  if (spec.clusterIP) {
-    const offset = offsetIn(range, spec.clusterIP)
-    // the first and the last address of a range are its network and its broadcast address
-    if (offset === undefined || offset === 0 || offset === range.size - 1) {
-      const why = `the provided IP (${spec.clusterIP}) is not in the valid range. The range of valid IPs is ${text}`
-      throw refused(service, 'spec.clusterIPs', [spec.clusterIP], `failed to allocate IP ${spec.clusterIP}: ${why}`)
+  if (!spec || spec.type === 'ExternalName' || isHeadless(spec)) return
+  const addresses: string[] = []
+  for (const [i, family] of (spec.ipFamilies ?? []).entries()) {
+    const given = spec.clusterIPs?.[i]
+    const range = pools.ranges.find((one) => one.family === family)
+    if (given === undefined) {
+      const address = range && freeAddress(range, pools)
+      if (address === undefined) throw refused(service, 'spec.clusterIPs', addresses, 'failed to allocate a serviceIP: range is full')
+      addresses.push(address)
+      continue
     }
-  } else {
-    const address = free()
-    if (address === undefined) throw refused(service, 'spec.clusterIPs', [], 'failed to allocate a serviceIP: range is full')
-    spec.clusterIP = address
+    // what it has it keeps, even when the cluster's ranges are others by now
+    if (!held.has(ipKey(given)) && !(range && isServiceAddress(range, given))) {
+      const valid = `The range of valid IPs is ${range?.text ?? 'none'}`
+      const why = `the provided IP (${given}) is not in the valid range. ${valid}`
+      throw refused(service, 'spec.clusterIPs', spec.clusterIPs, `failed to allocate IP ${given}: ${why}`)
+    }
+    addresses.push(given)
   }
-  spec.clusterIPs = [spec.clusterIP]
-  spec.ipFamilies = ['IPv4']
-  spec.ipFamilyPolicy ??= 'SingleStack'
+  spec.clusterIPs = addresses
+  spec.clusterIP = addresses[0]
 }
 
-/** There are IPv4 addresses only: what asks for others is told so, and not given something else in silence. */
-function refuseOtherFamilies(service: Service): void {
-  const { ipFamilies = [], ipFamilyPolicy } = service.spec ?? {}
-  const index = ipFamilies.findIndex((family) => family !== 'IPv4')
-  if (index >= 0) throw refused(service, `spec.ipFamilies[${index}]`, ipFamilies[index], 'not configured on this cluster')
-  if (ipFamilyPolicy === 'RequireDualStack')
-    throw refused(service, 'spec.ipFamilyPolicy', ipFamilyPolicy, 'this cluster is not configured for dual-stack services')
+function freeAddress(range: ServiceRange, { taken, random, ranges }: Pools): string | undefined {
+  const first = range === ranges[0] ? 1 : 0
+  const isFree = (address: string): boolean => !taken.keys.has(SERVICE_IPS + address)
+  return pick(
+    { from: first, upper: Math.max(range.reserved, first), to: range.count },
+    random,
+    (offset) => serviceAddressAt(range, offset),
+    isFree,
+  )
 }
 
-function assignPorts(service: Service, range: { readonly from: number; readonly to: number }, free: () => number | undefined): void {
+function assignPorts(service: Service, held: ReadonlySet<string>, pools: Pools): void {
   const spec = service.spec
-  if (!spec || !hasNodePorts(spec.type) || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts === false)) return
+  if (!spec) return
+  const { from, to } = pools.nodePorts
   const own = new Set<number>()
-  for (const [index, port] of (spec.ports ?? []).entries()) {
-    if (port.nodePort) {
-      if (port.nodePort < range.from || port.nodePort > range.to)
-        throw refused(
-          service,
-          `spec.ports[${index}].nodePort`,
-          port.nodePort,
-          `provided port is not in the valid range. The range of valid ports is ${range.from}-${range.to}`,
-        )
-    } else {
-      let candidate = free()
-      for (let tries = 0; candidate !== undefined && own.has(candidate) && tries < 16; tries++) candidate = free()
-      if (candidate === undefined)
-        throw refused(service, `spec.ports[${index}].nodePort`, 0, 'failed to allocate a nodePort: range is full')
-      port.nodePort = candidate
-    }
-    own.add(port.nodePort)
+  const check = (field: string, port: number | undefined): void => {
+    if (!port) return
+    own.add(port)
+    if ((port >= from && port <= to) || held.has(`${NODE_PORTS}${port}`)) return
+    throw refused(service, field, port, `provided port is not in the valid range. The range of valid ports is ${from}-${to}`)
   }
+  if (spec.type !== 'ClusterIP' && spec.type !== 'ExternalName') {
+    spec.ports?.forEach((port, i) => check(`spec.ports[${i}].nodePort`, port.nodePort))
+    check('spec.healthCheckNodePort', spec.healthCheckNodePort)
+  }
+  for (const { index, sameAs } of planNodePorts(spec)) {
+    const shared = sameAs === undefined ? undefined : spec.ports?.[sameAs]?.nodePort
+    const found = shared ?? freePort(pools, own)
+    const field = index === undefined ? 'spec.healthCheckNodePort' : `spec.ports[${index}].nodePort`
+    if (found === undefined) throw refused(service, field, 0, 'failed to allocate a nodePort: range is full')
+    own.add(found)
+    const port = index === undefined ? undefined : spec.ports?.[index]
+    if (port) port.nodePort = found
+    else spec.healthCheckNodePort = found
+  }
+}
+
+function freePort({ nodePorts, taken, random }: Pools, own: ReadonlySet<number>): number | undefined {
+  const count = nodePorts.to - nodePorts.from + 1
+  const upper = reservedShare(count, { step: 32, max: 128 })
+  const isFree = (port: number): boolean => !own.has(port) && !taken.keys.has(`${NODE_PORTS}${port}`)
+  return pick({ from: 0, upper, to: count }, random, (offset) => nodePorts.from + offset, isFree)
 }
 
 function refuseTaken(service: Service, added: readonly string[], taken: Claims): void {
@@ -168,9 +179,10 @@ function refuseTaken(service: Service, added: readonly string[], taken: Claims):
     const value = key.slice(key.lastIndexOf('/') + 1)
     if (key.startsWith(NODE_PORTS)) {
       const index = (service.spec?.ports ?? []).findIndex((port) => String(port.nodePort) === value)
-      throw refused(service, `spec.ports[${index}].nodePort`, Number(value), 'provided port is already allocated')
+      const field = index < 0 ? 'spec.healthCheckNodePort' : `spec.ports[${index}].nodePort`
+      throw refused(service, field, Number(value), 'provided port is already allocated')
     }
-    throw refused(service, 'spec.clusterIPs', [value], `failed to allocate IP ${value}: provided IP is already allocated`)
+    throw refused(service, 'spec.clusterIPs', service.spec?.clusterIPs, `failed to allocate IP ${value}: provided IP is already allocated`)
   }
 }
 
@@ -193,23 +205,40 @@ function outcome(request: AdmissionRequest, taken: Claims, added: readonly strin
   }
 }
 
-const hasNodePorts = (type: string | undefined): boolean => type === 'NodePort' || type === 'LoadBalancer'
-
 function refused(service: Service, field: string, value: unknown, why: string): Error {
-  return invalid(services, service.metadata.name, [
-    { type: 'FieldValueInvalid', field, message: `Invalid value: ${JSON.stringify(value)}: ${why}` },
-  ])
+  const errors = new FieldErrors()
+  errors.invalid(field, value, why)
+  return invalid(services, service.metadata.name, errors.list)
 }
 
-/** A random free value; when guessing fails, the first free one. */
-function pick<T>(count: number, random: () => number, make: (offset: number) => T, isFree: (value: T) => boolean): T | undefined {
-  for (let guess = 0; guess < 32; guess++) {
-    const value = make(Math.floor(random() * count))
+interface Offsets {
+  readonly from: number
+  /** Where those that are preferred begin; what is before is for choices by hand. */
+  readonly upper: number
+  /** Exclusive. */
+  readonly to: number
+}
+
+/** A random free value of the preferred part; when guessing fails the first free one there, then one of the other part. */
+function pick<T>(
+  { from, upper, to }: Offsets,
+  random: () => number,
+  make: (offset: number) => T,
+  isFree: (value: T) => boolean,
+): T | undefined {
+  const guesses = upper < to ? 32 : 0
+  for (let guess = 0; guess < guesses; guess++) {
+    const value = make(upper + Math.floor(random() * (to - upper)))
     if (isFree(value)) return value
   }
-  for (let offset = 0; offset < count; offset++) {
-    const value = make(offset)
-    if (isFree(value)) return value
+  for (const [first, end] of [
+    [upper, to],
+    [from, upper],
+  ] as const) {
+    for (let offset = first; offset < end; offset++) {
+      const value = make(offset)
+      if (isFree(value)) return value
+    }
   }
   return undefined
 }

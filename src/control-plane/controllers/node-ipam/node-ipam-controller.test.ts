@@ -57,6 +57,7 @@ test('every node gets a part of each range, for good', async () => {
 })
 
 test.each([
+  ['by its list', { spec: { podCIDRs: ['10.244.9.0/24'] } }],
   ['by both of its names', { spec: { podCIDR: '10.244.9.0/24', podCIDRs: ['10.244.9.0/24'] } }],
   ['by its older name', { spec: { podCIDR: '10.244.9.0/24' } }],
   ['by taking it away', { spec: { podCIDR: null, podCIDRs: null } }],
