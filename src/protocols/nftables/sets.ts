@@ -1,4 +1,4 @@
-import { AttributeCursor, NLM_REQUEST, NetlinkWriter, type MessageCursor } from '../netlink/index.ts'
+import { AttributeCursor, NLM_ACK, NLM_REQUEST, NetlinkWriter, type MessageCursor } from '../netlink/index.ts'
 import { NFT_FAMILIES, NFT_MSG } from './constants.ts'
 import { generalHead } from './elements.ts'
 
@@ -16,10 +16,10 @@ export interface SetShape {
 const FLAG_INTERVAL = 0x4
 const FLAG_CONCAT = 0x80
 
-/** A request for one set. */
+/** A request for one set, acknowledged. */
 export function encodeGetSet(set: { readonly family: string; readonly table: string; readonly set: string }, sequence: number): Uint8Array {
   const writer = new NetlinkWriter(128)
-  writer.message(NFT_MSG.getSet, NLM_REQUEST, sequence)
+  writer.message(NFT_MSG.getSet, NLM_REQUEST | NLM_ACK, sequence)
   writer.head(generalHead(NFT_FAMILIES[set.family] ?? 0, 0))
   writer.string(1, set.table)
   writer.string(2, set.set)

@@ -1,0 +1,11 @@
+/**
+ * nf_tables of a network namespace: the `Nft` of ../contract.ts.
+ *
+ *   open-nft          the object: one transaction after another
+ *   nft-command       whole rulesets, through `nft -f -`
+ *   apply-elements    elements straight over netlink, and which of them the kernel refused
+ *   foreign-changes   who else changes our tables
+ *   nft-error         refusals
+ */
+export { NftError } from './nft-error.ts'
+export { openNft, type NftOptions } from './open-nft.ts'
