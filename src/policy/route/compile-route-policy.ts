@@ -1,5 +1,5 @@
 import type { CompiledActions } from './compiled-actions.ts'
-import type { RouteFacts } from './route-facts.ts'
+import type { AttributeFacts } from '../../protocols/bgp/attribute-block.ts'
 import type { RouteSource } from './route-policy.ts'
 
 /**
@@ -9,7 +9,7 @@ import type { RouteSource } from './route-policy.ts'
 export interface CompiledRoutePolicy {
   readonly name: string
   /** @returns which rules are left for routes with these attributes */
-  narrow(facts: RouteFacts, source: RouteSource): number
+  narrow(facts: AttributeFacts, source: RouteSource): number
   /** The outcome of a narrowed policy when no prefix can change it, else -1. */
   constantOutcome(narrowed: number): number
   /** Address as 32-bit words: one for IPv4, four for IPv6. @returns an outcome */
