@@ -18,91 +18,23 @@ const OPTIONS: SessionOptions = {
 // name, what differs from OPTIONS, transcript, state at the start
 const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = [
   [
-    'calls the peer, agrees, keeps alive, and tries again quickly after a loss',
-    {},
-    `
-    > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
-    > connected 1
-      cancel connect-retry
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
-    > open 1
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
-    > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
-    > timer keepalive:1
-      send 1 KEEPALIVE
-      set keepalive:1 30000~
-      = Established
-    > update 1
-      = Established
-    > refresh 1
-      refresh
-      = Established
-    > closed 1
-      cancel stale-paths
-      down stale=: connection reset
-      set connect-retry 1000~
-      = Active
-    > timer connect-retry
-      connect 2
-      set connect-retry 15000~
-      = Connect
-    > closed 2
-      set connect-retry 15000~
-      = Active
-    > timer connect-retry
-      connect 3
-      set connect-retry 15000~
-      = Connect
-    `,
-  ],
-  [
     'waits where it is passive, and sends its OPEN second where it is told to',
     { passive: true, delayOpenSeconds: 5 },
     `
     > start
-      cancel idle-hold
-      = Active
+      cancel idle-hold; = Active
     > accepted
-      adopt 1
-      set delay-open:1 5000
-      = Active
+      adopt 1; set delay-open:1 5000; = Active
     > open 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
+      send 1 OPEN as=65001 -46; set hold:1 240000; send 1 KEEPALIVE; set hold:1 90000; set keepalive:1 30000~; = OpenConfirm
     > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
+      cancel connect-retry; cancel restart; up 1 as=65002 hold=90 stale=; = Established
     > closed 1
-      cancel stale-paths
-      down stale=: connection reset
-      = Active
+      cancel stale-paths; down stale=: connection reset; = Active
     > accepted
-      adopt 2
-      set delay-open:2 5000
-      = Active
+      adopt 2; set delay-open:2 5000; = Active
     > timer delay-open:2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
+      send 2 OPEN as=65001 -46; set hold:2 240000; = OpenSent
     `,
   ],
   [
@@ -110,34 +42,17 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     {},
     `
     > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
+      cancel idle-hold; connect 1; set connect-retry 15000~; = Connect
     > connected 1
-      cancel connect-retry
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
+      cancel connect-retry; send 1 OPEN as=65001 -46; set hold:1 240000; = OpenSent
     > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
+      adopt 2; send 2 OPEN as=65001 -46; set hold:2 240000; = OpenSent
     > open 1
-      send 1 NOTIFICATION 6/7 cease: connection collision resolution
-      close 1
-      = OpenSent
+      send 1 NOTIFICATION 6/7 cease: connection collision resolution; close 1; = OpenSent
     > open 2
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
+      send 2 KEEPALIVE; set hold:2 90000; set keepalive:2 30000~; = OpenConfirm
     > keepalive 2
-      cancel connect-retry
-      cancel restart
-      up 2 as=65002 hold=90 stale=
-      = Established
+      cancel connect-retry; cancel restart; up 2 as=65002 hold=90 stale=; = Established
     `,
   ],
   [
@@ -145,34 +60,17 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     { routerId: 9 },
     `
     > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
+      cancel idle-hold; connect 1; set connect-retry 15000~; = Connect
     > connected 1
-      cancel connect-retry
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
+      cancel connect-retry; send 1 OPEN as=65001 -46; set hold:1 240000; = OpenSent
     > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
+      adopt 2; send 2 OPEN as=65001 -46; set hold:2 240000; = OpenSent
     > open 2
-      send 2 NOTIFICATION 6/7 cease: connection collision resolution
-      close 2
-      = OpenSent
+      send 2 NOTIFICATION 6/7 cease: connection collision resolution; close 2; = OpenSent
     > open 1
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
+      send 1 KEEPALIVE; set hold:1 90000; set keepalive:1 30000~; = OpenConfirm
     > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
+      cancel connect-retry; cancel restart; up 1 as=65002 hold=90 stale=; = Established
     `,
   ],
   [
@@ -180,471 +78,13 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     { routerId: 2 },
     `
     > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
+      cancel idle-hold; connect 1; set connect-retry 15000~; = Connect
     > connected 1
-      cancel connect-retry
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
+      cancel connect-retry; send 1 OPEN as=65001 -46; set hold:1 240000; = OpenSent
     > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
+      adopt 2; send 2 OPEN as=65001 -46; set hold:2 240000; = OpenSent
     > open 1
-      send 1 NOTIFICATION 6/7 cease: connection collision resolution
-      close 1
-      = OpenSent
-    `,
-  ],
-  [
-    'takes a second connection for a collision while the established one answers',
-    {},
-    `
-    > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
-    > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
-    > open 2
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
-    > keepalive 2
-      cancel connect-retry
-      cancel restart
-      close 1
-      up 2 as=65002 hold=90 stale=
-      = Established
-    > accepted
-      adopt 3
-      send 3 OPEN as=65001 -46
-      set hold:3 240000
-      = Established
-    > open 3
-      send 2 KEEPALIVE
-      set collision:3 1500
-      = Established
-    > timer collision:3
-      send 3 NOTIFICATION 6/7 cease: connection collision resolution
-      close 3
-      = Established
-    `,
-  ],
-  [
-    'goes over to a second connection when the established one proves dead',
-    {},
-    `
-    > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
-    > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
-    > open 2 gr=60,4
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
-    > keepalive 2
-      cancel connect-retry
-      cancel restart
-      close 1
-      up 2 as=65002 hold=90 stale=
-      = Established
-    > accepted
-      adopt 3
-      send 3 OPEN as=65001 -46
-      set hold:3 240000
-      = Established
-    > open 3 gr=60,4F
-      send 2 KEEPALIVE
-      set collision:3 1500
-      = Established
-    > closed 2
-      cancel stale-paths
-      down stale=4: connection reset
-      set restart 60000
-      send 3 KEEPALIVE
-      set hold:3 90000
-      set keepalive:3 30000~
-      = OpenConfirm
-    > keepalive 3
-      cancel connect-retry
-      cancel restart
-      up 3 as=65002 hold=90 stale=4
-      set stale-paths 360000
-      = Established
-    `,
-  ],
-  [
-    'keeps routes while the peer restarts, until it has sent them again',
-    {},
-    `
-    > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
-    > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
-    > open 2 families=4,6 gr=60,4F,6F
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
-    > keepalive 2
-      cancel connect-retry
-      cancel restart
-      close 1
-      up 2 as=65002 hold=90 stale=
-      = Established
-    > accepted
-      adopt 3
-      send 3 OPEN as=65001 -46
-      set hold:3 240000
-      = Established
-    > open 3 families=4,6 gr=R,60,4F,6F
-      close 2
-      cancel stale-paths
-      down stale=4,6: the peer restarted
-      set restart 60000
-      send 3 KEEPALIVE
-      set hold:3 90000
-      set keepalive:3 30000~
-      = OpenConfirm
-    > keepalive 3
-      cancel connect-retry
-      cancel restart
-      up 3 as=65002 hold=90 stale=4,6
-      set stale-paths 360000
-      = Established
-    > end-of-rib 4
-      = Established
-    > end-of-rib 6
-      cancel stale-paths
-      = Established
-    `,
-  ],
-  [
-    'gives up routes of a peer that does not come back',
-    { passive: true },
-    `
-    > start
-      cancel idle-hold
-      = Active
-    > accepted
-      adopt 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
-    > open 1 gr=60,4F
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
-    > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
-    > closed 1
-      cancel stale-paths
-      down stale=4: connection reset
-      set restart 60000
-      = Active
-    > timer restart
-      sweep 4
-      = Active
-    `,
-  ],
-  [
-    'gives up routes of a peer that came back without its forwarding state, or takes too long',
-    { passive: true },
-    `
-    > start
-      cancel idle-hold
-      = Active
-    > accepted
-      adopt 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
-    > open 1 families=4,6 gr=60,4F,6F
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
-    > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
-    > closed 1
-      cancel stale-paths
-      down stale=4,6: connection reset
-      set restart 60000
-      = Active
-    > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
-    > open 2 families=4,6 gr=R,60,4F,6
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
-    > keepalive 2
-      cancel connect-retry
-      cancel restart
-      up 2 as=65002 hold=90 stale=4
-      set stale-paths 360000
-      = Established
-    > timer stale-paths
-      sweep 4
-      = Established
-    `,
-  ],
-  [
-    'does not keep routes over a NOTIFICATION or a silent peer without the N bit',
-    { passive: true },
-    `
-    > start
-      cancel idle-hold
-      = Active
-    > accepted
-      adopt 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
-    > open 1 gr=60,4F
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
-    > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
-    > notification 1 6 4
-      close 1
-      cancel stale-paths
-      down stale=: the peer said: cease: administrative reset
-      = Active
-    > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
-    > open 2 gr=60,4F
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
-    > keepalive 2
-      cancel connect-retry
-      cancel restart
-      up 2 as=65002 hold=90 stale=
-      = Established
-    > timer hold:2
-      send 2 NOTIFICATION 4/0 hold timer expired
-      close 2
-      cancel stale-paths
-      down stale=: hold timer expired
-      = Active
-    `,
-  ],
-  [
-    'keeps routes over both with the N bit, but not over a hard reset',
-    { passive: true },
-    `
-    > start
-      cancel idle-hold
-      = Active
-    > accepted
-      adopt 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
-    > open 1 gr=N,60,4F
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
-    > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
-    > notification 1 6 4
-      close 1
-      cancel stale-paths
-      down stale=4: the peer said: cease: administrative reset
-      set restart 60000
-      = Active
-    > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
-    > open 2 gr=N,60,4F
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
-    > keepalive 2
-      cancel connect-retry
-      cancel restart
-      up 2 as=65002 hold=90 stale=4
-      set stale-paths 360000
-      = Established
-    > timer hold:2
-      send 2 NOTIFICATION 4/0 hold timer expired
-      close 2
-      cancel stale-paths
-      down stale=4: hold timer expired
-      set restart 60000
-      = Active
-    > accepted
-      adopt 3
-      send 3 OPEN as=65001 -46
-      set hold:3 240000
-      = OpenSent
-    > open 3 gr=N,60,4F
-      send 3 KEEPALIVE
-      set hold:3 90000
-      set keepalive:3 30000~
-      = OpenConfirm
-    > keepalive 3
-      cancel connect-retry
-      cancel restart
-      up 3 as=65002 hold=90 stale=4
-      set stale-paths 360000
-      = Established
-    > notification 3 6 9
-      close 3
-      cancel stale-paths
-      down stale=: the peer said: cease: hard reset
-      = Active
-    `,
-  ],
-  [
-    'keeps no routes of a peer whose restart time is 0',
-    { passive: true },
-    `
-    > start
-      cancel idle-hold
-      = Active
-    > accepted
-      adopt 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
-    > open 1 gr=4F
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
-    > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
-    > closed 1
-      cancel stale-paths
-      down stale=: connection reset
-      = Active
-    `,
-  ],
-  [
-    'says that it has restarted, until its own routes are complete',
-    { passive: true },
-    `
-    > start
-      cancel idle-hold
-      = Active
-    > accepted
-      adopt 1
-      send 1 OPEN as=65001 R4F6
-      set hold:1 240000
-      = OpenSent
-    > open 1 gr=60,4
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
-    > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
-    > restart-over
-      = Established
-    > closed 1
-      cancel stale-paths
-      down stale=4: connection reset
-      set restart 60000
-      = Active
-    > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
-    `,
-    newSession({ forwarding: [4] }),
-  ],
-  [
-    'leaves for an upgrade without a word',
-    {},
-    `
-    > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
-    > connected 1
-      cancel connect-retry
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
-    > open 1 gr=60,4F
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
-    > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
-    > leave
-      close 1
-      cancel connect-retry
-      cancel idle-hold
-      cancel restart
-      cancel stale-paths
-      = Idle
-    > accepted
-      refuse
-      = Idle
+      send 1 NOTIFICATION 6/7 cease: connection collision resolution; close 1; = OpenSent
     `,
   ],
   [
@@ -652,38 +92,17 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     {},
     `
     > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
+      cancel idle-hold; connect 1; set connect-retry 15000~; = Connect
     > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
+      adopt 2; send 2 OPEN as=65001 -46; set hold:2 240000; = OpenSent
     > open 2 gr=N,60,4F
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
+      send 2 KEEPALIVE; set hold:2 90000; set keepalive:2 30000~; = OpenConfirm
     > keepalive 2
-      cancel connect-retry
-      cancel restart
-      close 1
-      up 2 as=65002 hold=90 stale=
-      = Established
+      cancel connect-retry; cancel restart; close 1; up 2 as=65002 hold=90 stale=; = Established
     > stop shutdown back at noon
-      send 2 NOTIFICATION 6/9 (6/2) cease: hard reset
-      close 2
-      cancel stale-paths
-      down stale=: cease: administrative shutdown
-      cancel connect-retry
-      cancel idle-hold
-      cancel restart
-      = Idle
+      send 2 NOTIFICATION 6/9 (6/2) cease: hard reset; close 2; cancel stale-paths; down stale=: cease: administrative shutdown; cancel connect-retry; cancel idle-hold; cancel restart; = Idle
     > accepted
-      refuse
-      = Idle
+      refuse; = Idle
     `,
   ],
   [
@@ -691,28 +110,15 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     { passive: true },
     `
     > start
-      cancel idle-hold
-      = Active
+      cancel idle-hold; = Active
     > accepted
-      adopt 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
+      adopt 1; send 1 OPEN as=65001 -46; set hold:1 240000; = OpenSent
     > open 1
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
+      send 1 KEEPALIVE; set hold:1 90000; set keepalive:1 30000~; = OpenConfirm
     > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
+      cancel connect-retry; cancel restart; up 1 as=65002 hold=90 stale=; = Established
     > notification 1 6 2 back at noon
-      close 1
-      cancel stale-paths
-      down stale=: the peer said: cease: administrative shutdown: "back at noon"
-      = Active
+      close 1; cancel stale-paths; down stale=: the peer said: cease: administrative shutdown: "back at noon"; = Active
     `,
   ],
   [
@@ -720,38 +126,17 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     {},
     `
     > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
+      cancel idle-hold; connect 1; set connect-retry 15000~; = Connect
     > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
+      adopt 2; send 2 OPEN as=65001 -46; set hold:2 240000; = OpenSent
     > open 2
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
+      send 2 KEEPALIVE; set hold:2 90000; set keepalive:2 30000~; = OpenConfirm
     > keepalive 2
-      cancel connect-retry
-      cancel restart
-      close 1
-      up 2 as=65002 hold=90 stale=
-      = Established
+      cancel connect-retry; cancel restart; close 1; up 2 as=65002 hold=90 stale=; = Established
     > stop reset
-      send 2 NOTIFICATION 6/4 cease: administrative reset
-      close 2
-      cancel stale-paths
-      down stale=: cease: administrative reset
-      cancel connect-retry
-      set connect-retry 1000~
-      = Active
+      send 2 NOTIFICATION 6/4 cease: administrative reset; close 2; cancel stale-paths; down stale=: cease: administrative reset; cancel connect-retry; set connect-retry 1000~; = Active
     > timer connect-retry
-      connect 3
-      set connect-retry 15000~
-      = Connect
+      connect 3; set connect-retry 15000~; = Connect
     `,
   ],
   [
@@ -759,42 +144,19 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     {},
     `
     > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
+      cancel idle-hold; connect 1; set connect-retry 15000~; = Connect
     > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
+      adopt 2; send 2 OPEN as=65001 -46; set hold:2 240000; = OpenSent
     > open 2 gr=N,60,4F
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
+      send 2 KEEPALIVE; set hold:2 90000; set keepalive:2 30000~; = OpenConfirm
     > keepalive 2
-      cancel connect-retry
-      cancel restart
-      close 1
-      up 2 as=65002 hold=90 stale=
-      = Established
+      cancel connect-retry; cancel restart; close 1; up 2 as=65002 hold=90 stale=; = Established
     > fault 2 6 1 300
-      send 2 NOTIFICATION 6/9 (6/1) cease: hard reset
-      close 2
-      cancel connect-retry
-      set idle-hold 300000
-      cancel stale-paths
-      down stale=: cease: maximum number of prefixes reached: broken
-      = Idle
+      send 2 NOTIFICATION 6/9 (6/1) cease: hard reset; close 2; cancel connect-retry; set idle-hold 300000; cancel stale-paths; down stale=: cease: maximum number of prefixes reached: broken; = Idle
     > accepted
-      refuse
-      = Idle
+      refuse; = Idle
     > timer idle-hold
-      cancel idle-hold
-      connect 3
-      set connect-retry 15000~
-      = Connect
+      cancel idle-hold; connect 3; set connect-retry 15000~; = Connect
     `,
   ],
   [
@@ -802,102 +164,19 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     {},
     `
     > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
+      cancel idle-hold; connect 1; set connect-retry 15000~; = Connect
     > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
+      adopt 2; send 2 OPEN as=65001 -46; set hold:2 240000; = OpenSent
     > open 2
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
+      send 2 KEEPALIVE; set hold:2 90000; set keepalive:2 30000~; = OpenConfirm
     > keepalive 2
-      cancel connect-retry
-      cancel restart
-      close 1
-      up 2 as=65002 hold=90 stale=
-      = Established
+      cancel connect-retry; cancel restart; close 1; up 2 as=65002 hold=90 stale=; = Established
     > fault 2 6 1 forever
-      send 2 NOTIFICATION 6/1 cease: maximum number of prefixes reached
-      close 2
-      cancel connect-retry
-      cancel stale-paths
-      down stale=: cease: maximum number of prefixes reached: broken
-      = Idle
+      send 2 NOTIFICATION 6/1 cease: maximum number of prefixes reached; close 2; cancel connect-retry; cancel stale-paths; down stale=: cease: maximum number of prefixes reached: broken; = Idle
     > accepted
-      refuse
-      = Idle
+      refuse; = Idle
     > start
-      cancel idle-hold
-      connect 3
-      set connect-retry 15000~
-      = Connect
-    `,
-  ],
-  [
-    'loses the session with the path, whatever the peer can',
-    { passive: true },
-    `
-    > start
-      cancel idle-hold
-      = Active
-    > accepted
-      adopt 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
-    > open 1 gr=N,60,4F
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
-    > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
-    > bfd-down
-      send 1 NOTIFICATION 6/9 (6/10) cease: hard reset
-      close 1
-      cancel stale-paths
-      down stale=: BFD: no packets
-      = Active
-    `,
-  ],
-  [
-    'keeps routes where only the control plane of the peer may be dead',
-    { passive: true },
-    `
-    > start
-      cancel idle-hold
-      = Active
-    > accepted
-      adopt 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
-    > open 1 gr=N,60,4F
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
-    > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=90 stale=
-      = Established
-    > bfd-down graceful
-      send 1 NOTIFICATION 6/10 cease: BFD down
-      close 1
-      cancel stale-paths
-      down stale=4: BFD: no packets
-      set restart 60000
-      = Active
+      cancel idle-hold; connect 3; set connect-retry 15000~; = Connect
     `,
   ],
   [
@@ -905,26 +184,15 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     { passive: true, families: [4] },
     `
     > start
-      cancel idle-hold
-      = Active
+      cancel idle-hold; = Active
     > accepted
-      adopt 1
-      send 1 OPEN as=65001 -4
-      set hold:1 240000
-      = OpenSent
+      adopt 1; send 1 OPEN as=65001 -4; set hold:1 240000; = OpenSent
     > open 1 as=65003
-      send 1 NOTIFICATION 2/2 OPEN error: bad peer AS
-      close 1
-      = Active
+      send 1 NOTIFICATION 2/2 OPEN error: bad peer AS; close 1; = Active
     > accepted
-      adopt 2
-      send 2 OPEN as=65001 -4
-      set hold:2 240000
-      = OpenSent
+      adopt 2; send 2 OPEN as=65001 -4; set hold:2 240000; = OpenSent
     > open 2 families=6
-      send 2 NOTIFICATION 2/7 OPEN error: unsupported capability
-      close 2
-      = Active
+      send 2 NOTIFICATION 2/7 OPEN error: unsupported capability; close 2; = Active
     `,
   ],
   [
@@ -932,17 +200,11 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     { passive: true, remoteAs: 'internal' },
     `
     > start
-      cancel idle-hold
-      = Active
+      cancel idle-hold; = Active
     > accepted
-      adopt 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
+      adopt 1; send 1 OPEN as=65001 -46; set hold:1 240000; = OpenSent
     > open 1 as=65001 id=1
-      send 1 NOTIFICATION 2/3 OPEN error: bad BGP identifier
-      close 1
-      = Active
+      send 1 NOTIFICATION 2/3 OPEN error: bad BGP identifier; close 1; = Active
     `,
   ],
   [
@@ -950,52 +212,25 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     { passive: true },
     `
     > start
-      cancel idle-hold
-      = Active
+      cancel idle-hold; = Active
     > accepted
-      adopt 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
+      adopt 1; send 1 OPEN as=65001 -46; set hold:1 240000; = OpenSent
     > keepalive 1
-      send 1 NOTIFICATION 5/1 state machine error: in OpenSent
-      close 1
-      = Active
+      send 1 NOTIFICATION 5/1 state machine error: in OpenSent; close 1; = Active
     > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
+      adopt 2; send 2 OPEN as=65001 -46; set hold:2 240000; = OpenSent
     > open 2
-      send 2 KEEPALIVE
-      set hold:2 90000
-      set keepalive:2 30000~
-      = OpenConfirm
+      send 2 KEEPALIVE; set hold:2 90000; set keepalive:2 30000~; = OpenConfirm
     > update 2
-      send 2 NOTIFICATION 5/2 state machine error: in OpenConfirm
-      close 2
-      = Active
+      send 2 NOTIFICATION 5/2 state machine error: in OpenConfirm; close 2; = Active
     > accepted
-      adopt 3
-      send 3 OPEN as=65001 -46
-      set hold:3 240000
-      = OpenSent
+      adopt 3; send 3 OPEN as=65001 -46; set hold:3 240000; = OpenSent
     > open 3
-      send 3 KEEPALIVE
-      set hold:3 90000
-      set keepalive:3 30000~
-      = OpenConfirm
+      send 3 KEEPALIVE; set hold:3 90000; set keepalive:3 30000~; = OpenConfirm
     > keepalive 3
-      cancel connect-retry
-      cancel restart
-      up 3 as=65002 hold=90 stale=
-      = Established
+      cancel connect-retry; cancel restart; up 3 as=65002 hold=90 stale=; = Established
     > open 3
-      send 3 NOTIFICATION 5/3 state machine error: in Established
-      close 3
-      cancel stale-paths
-      down stale=: state machine error: in Established: OPEN in state Established
-      = Active
+      send 3 NOTIFICATION 5/3 state machine error: in Established; close 3; cancel stale-paths; down stale=: state machine error: in Established: OPEN in state Established; = Active
     `,
   ],
   [
@@ -1003,21 +238,13 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     { passive: true },
     `
     > start
-      cancel idle-hold
-      = Active
+      cancel idle-hold; = Active
     > accepted
-      adopt 1
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
+      adopt 1; send 1 OPEN as=65001 -46; set hold:1 240000; = OpenSent
     > open 1 hold=0
-      send 1 KEEPALIVE
-      = OpenConfirm
+      send 1 KEEPALIVE; = OpenConfirm
     > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=65002 hold=0 stale=
-      = Established
+      cancel connect-retry; cancel restart; up 1 as=65002 hold=0 stale=; = Established
     `,
   ],
   [
@@ -1025,23 +252,13 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     { passive: true, remoteAs: 'external', localAs: 4_200_000_000 },
     `
     > start
-      cancel idle-hold
-      = Active
+      cancel idle-hold; = Active
     > accepted
-      adopt 1
-      send 1 OPEN as=23456 -46
-      set hold:1 240000
-      = OpenSent
+      adopt 1; send 1 OPEN as=23456 -46; set hold:1 240000; = OpenSent
     > open 1 as=4200000001
-      send 1 KEEPALIVE
-      set hold:1 90000
-      set keepalive:1 30000~
-      = OpenConfirm
+      send 1 KEEPALIVE; set hold:1 90000; set keepalive:1 30000~; = OpenConfirm
     > keepalive 1
-      cancel connect-retry
-      cancel restart
-      up 1 as=4200000001 hold=90 stale=
-      = Established
+      cancel connect-retry; cancel restart; up 1 as=4200000001 hold=90 stale=; = Established
     `,
   ],
   [
@@ -1049,35 +266,17 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
     {},
     `
     > start
-      cancel idle-hold
-      connect 1
-      set connect-retry 15000~
-      = Connect
+      cancel idle-hold; connect 1; set connect-retry 15000~; = Connect
     > connected 1
-      cancel connect-retry
-      send 1 OPEN as=65001 -46
-      set hold:1 240000
-      = OpenSent
+      cancel connect-retry; send 1 OPEN as=65001 -46; set hold:1 240000; = OpenSent
     > accepted
-      adopt 2
-      send 2 OPEN as=65001 -46
-      set hold:2 240000
-      = OpenSent
+      adopt 2; send 2 OPEN as=65001 -46; set hold:2 240000; = OpenSent
     > accepted
-      close 2
-      adopt 3
-      send 3 OPEN as=65001 -46
-      set hold:3 240000
-      = OpenSent
+      close 2; adopt 3; send 3 OPEN as=65001 -46; set hold:3 240000; = OpenSent
     > open 3 id=0
-      send 3 NOTIFICATION 6/7 cease: connection collision resolution
-      close 3
-      = OpenSent
+      send 3 NOTIFICATION 6/7 cease: connection collision resolution; close 3; = OpenSent
     > accepted
-      adopt 4
-      send 4 OPEN as=65001 -46
-      set hold:4 240000
-      = OpenSent
+      adopt 4; send 4 OPEN as=65001 -46; set hold:4 240000; = OpenSent
     `,
   ],
 ]

@@ -6,12 +6,10 @@ import { step } from './step.ts'
 
 /**
  * Plays a transcript and writes it anew with what really happened, for comparison. Lines that begin with `>` are events, the others
- * are the actions and, as `= State`, the state after them.
+ * are the actions and, as `= State`, the state after them. Cancelled timers of connections are left out.
  *
  *   > start
- *   connect 1
- *   set connect-retry 15000~
- *   = Connect
+ *   cancel idle-hold; connect 1; set connect-retry 15000~; = Connect
  */
 export function replay(options: SessionOptions, text: string, first: SessionState = newSession()): string {
   let state = first
@@ -20,7 +18,7 @@ export function replay(options: SessionOptions, text: string, first: SessionStat
     if (!line.startsWith('>')) continue
     const stepped = step(options, state, eventOf(line.slice(1).trim()))
     state = stepped.state
-    out.push(line, ...stepped.actions.filter(isTelling).map(actionText), `= ${phaseOf(state)}`)
+    out.push(line, [...stepped.actions.filter(isTelling).map(actionText), `= ${phaseOf(state)}`].join('; '))
   }
   return out.join('\n')
 }
