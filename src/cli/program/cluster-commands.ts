@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { CliContext } from '../context.ts'
 import { collect, parseCount, parseDuration, parseListen, parsePair, withFiles, withOutput } from './options.ts'
+import { addDns } from './dns-command.ts'
 import type { Act } from './program.ts'
 
 const DATA_DIR = 'where everything is kept (default: ~/.biplane/default; as root /var/lib/biplane/default)'
@@ -34,6 +35,7 @@ export function addClusterCommands(program: Command, context: CliContext, act: A
     .option('--verbose', 'log more')
     .action(act(async (options) => (await import('../commands/control-plane.ts')).runControlPlaneCommand(context, options)))
   addNode(program, context, act)
+  addDns(program, context, act)
   addToken(program, context, act)
 }
 

@@ -105,6 +105,8 @@ test.each<[string, string[]]>([
   ['GET /api/v1/namespaces/d/configmaps/kube-root-ca.crt', SELF],
   ['GET /api/v1/namespaces/d/configmaps?watch=true&fieldSelector=metadata.name%3Denv', SELF],
   ['GET /api/v1/namespaces/d/configmaps', ['master']],
+  ['GET /api/v1/namespaces/kube-system/configmaps?watch=true&fieldSelector=metadata.name%3Dbiplane-dns', NODES],
+  ['PUT /api/v1/namespaces/kube-system/configmaps/biplane-dns', ['master']],
   ['GET /api/v1/namespaces/e/configmaps/env', ['master']],
   ['PUT /api/v1/namespaces/d/configmaps/env', ['master']],
   ['GET /api/v1/namespaces/d/secrets/key', SELF],

@@ -36,12 +36,16 @@ const recordEvents: Rule = (_node, info) => ['create', 'patch', 'update'].includ
 const readReferenced: Rule = (node, info, access) =>
   info.subresource === '' && info.name !== '' && isRead(info) && anyPod(node, access, (pod) => refersTo(pod, info))
 
+/** How the DNS server of every node forwards. */
+const isDnsConfig = (info: RequestInfo): boolean =>
+  isRead(info) && info.subresource === '' && info.namespace === 'kube-system' && info.name === 'biplane-dns'
+
 const RULES: Readonly<Record<string, Rule | undefined>> = {
   nodes: (node, info) => (isRead(info) ? info.subresource === '' || info.name === node : mayChangeOwnNode(node, info)),
   pods: mayUsePods,
   events: recordEvents,
   'events.events.k8s.io': recordEvents,
-  configmaps: readReferenced,
+  configmaps: (node, info, access) => isDnsConfig(info) || readReferenced(node, info, access),
   secrets: readReferenced,
   serviceaccounts: (node, info, access) =>
     info.subresource === 'token'

@@ -34,12 +34,20 @@ const MAX_FORGERIES = 20
  * Asks one server: over UDP from a port of its own, and over TCP when the answer does not fit. The port is the kernel's choice and the
  * id random, and an answer must match both and the question (RFC 5452). @throws ExchangeError
  */
-export async function exchange(upstream: Upstream, ask: Exchange, deps: { readonly clock: Clock; readonly randomId: () => number }): Promise<Message> {
+export async function exchange(
+  upstream: Upstream,
+  ask: Exchange,
+  deps: { readonly clock: Clock; readonly randomId: () => number },
+): Promise<Message> {
   const found = await overUdp(upstream, ask, deps)
   return (found.flags & FLAG.TC) === 0 ? found : overTcp(upstream, ask, deps)
 }
 
-function overUdp(upstream: Upstream, ask: Exchange, { clock, randomId }: { readonly clock: Clock; readonly randomId: () => number }): Promise<Message> {
+function overUdp(
+  upstream: Upstream,
+  ask: Exchange,
+  { clock, randomId }: { readonly clock: Clock; readonly randomId: () => number },
+): Promise<Message> {
   return new Promise((resolve, reject) => {
     const id = randomId()
     const socket = createSocket(isIPv6(upstream.host) ? 'udp6' : 'udp4')
@@ -72,7 +80,11 @@ function overUdp(upstream: Upstream, ask: Exchange, { clock, randomId }: { reado
   })
 }
 
-function overTcp(upstream: Upstream, ask: Exchange, { clock, randomId }: { readonly clock: Clock; readonly randomId: () => number }): Promise<Message> {
+function overTcp(
+  upstream: Upstream,
+  ask: Exchange,
+  { clock, randomId }: { readonly clock: Clock; readonly randomId: () => number },
+): Promise<Message> {
   return new Promise((resolve, reject) => {
     const id = randomId()
     const socket = connect(upstream.port, upstream.host)

@@ -163,7 +163,10 @@ type ForwardMeters = ReturnType<typeof forwardMeters>
 function forwardMeters(metrics: Metrics) {
   const requests = metrics.counter('coredns_forward_requests_total', 'Counter of requests made per upstream.', ['to'])
   const responses = metrics.counter('coredns_forward_responses_total', 'Counter of responses received per upstream.', ['to', 'rcode'])
-  const durations = metrics.histogram('coredns_forward_request_duration_seconds', 'Histogram of the time each request took.', ['to', 'rcode'])
+  const durations = metrics.histogram('coredns_forward_request_duration_seconds', 'Histogram of the time each request took.', [
+    'to',
+    'rcode',
+  ])
   const failures = metrics.counter('coredns_forward_healthcheck_failures_total', 'Counter of the number of failed healthchecks.', ['to'])
   const hits = metrics.counter('coredns_cache_hits_total', 'The count of cache hits.', ['type'])
   return {

@@ -21,11 +21,22 @@ const BUCKETS = [0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.06
 
 /** @param zone such as `cluster.local.` */
 export function createDnsMeters(metrics: Metrics, zone: string): DnsMeters {
-  const requests = metrics.counter('coredns_dns_requests_total', 'Counter of DNS requests made per zone, protocol and type.', ['zone', 'proto', 'type'])
+  const requests = metrics.counter('coredns_dns_requests_total', 'Counter of DNS requests made per zone, protocol and type.', [
+    'zone',
+    'proto',
+    'type',
+  ])
   const responses = metrics.counter('coredns_dns_responses_total', 'Counter of response status codes.', ['zone', 'rcode'])
-  const durations = metrics.histogram('coredns_dns_request_duration_seconds', 'Histogram of the time (in seconds) each request took per zone.', ['zone'], BUCKETS)
+  const durations = metrics.histogram(
+    'coredns_dns_request_duration_seconds',
+    'Histogram of the time (in seconds) each request took per zone.',
+    ['zone'],
+    BUCKETS,
+  )
   const sizes = metrics.counter('coredns_dns_response_bytes_total', 'Bytes of all responses.', ['proto'])
-  const rejects = metrics.counter('coredns_forward_max_concurrent_rejects_total', 'Counter of the number of queries rejected because too many were under way.').with()
+  const rejects = metrics
+    .counter('coredns_forward_max_concurrent_rejects_total', 'Counter of the number of queries rejected because too many were under way.')
+    .with()
   // one look-up by number instead of label texts glued together for each question
   const counters = new Map<number, Counter>()
   const counter = (key: number, make: () => Counter): Counter => {

@@ -94,7 +94,10 @@ export class DnsServer {
     if (port === 0) return
     const found = this.#handle(bytes, address, 'udp')
     if (!found) return
-    if (Buffer.isBuffer(found)) return void socket.send(found, port, address, ignoreFailure)
+    if (Buffer.isBuffer(found)) {
+      socket.send(found, port, address, ignoreFailure)
+      return
+    }
     this.#underWay++
     void found.then((answer) => {
       this.#underWay--

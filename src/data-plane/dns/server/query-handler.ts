@@ -29,6 +29,7 @@ interface Kept {
   readonly bytes: Buffer
   readonly serial: number
   readonly rcode: number
+  readonly type: number
 }
 
 /** Bytes of a query in, bytes of an answer out. */
@@ -54,7 +55,8 @@ export class QueryHandler {
     const key = keptKey(bytes, transport)
     const kept = key === undefined ? undefined : this.#kept.get(key)
     if (kept && kept.serial === zone().serial) {
-      meters.answered({ transport, type: 0, inZone: true, rcode: kept.rcode, seconds: (clock.monotonic() - begin) / 1000, bytes: kept.bytes.length })
+      const { type, rcode } = kept
+      meters.answered({ transport, type, inZone: true, rcode, seconds: (clock.monotonic() - begin) / 1000, bytes: kept.bytes.length })
       return patched(kept.bytes, bytes)
     }
     let query: Query
@@ -77,7 +79,9 @@ export class QueryHandler {
     if (!found) return this.#forward(query, from)
     if (found.chase !== undefined) return this.#chase(query, from, found)
     const bytes = this.#reply(query, from, { ...found, isOurs: true })
-    if (from.key !== undefined && found.answers.length <= 1) this.#keep(from.key, { bytes: Buffer.from(bytes), serial: zone.serial, rcode: found.rcode })
+    if (from.key !== undefined && found.answers.length <= 1) {
+      this.#keep(from.key, { bytes: Buffer.from(bytes), serial: zone.serial, rcode: found.rcode, type: question.type })
+    }
     return bytes
   }
 
@@ -108,13 +112,17 @@ export class QueryHandler {
       meters.rejected()
       return this.#reply(query, from, failure(RCODE.SERVFAIL))
     }
-    return forwarder.resolve(question, wishes).then(reply).finally(() => budget.release(from.client))
+    return forwarder
+      .resolve(question, wishes)
+      .then(reply)
+      .finally(() => budget.release(from.client))
   }
 
   #reply(query: Query, from: Asked, content: Content): Buffer {
     const { transport, begin } = from
     const { question, edns, flags } = query
-    const maxBytes = transport === 'tcp' ? MAX_MESSAGE_BYTES : Math.max(PLAIN_UDP_BYTES, Math.min(edns?.udpBytes ?? PLAIN_UDP_BYTES, UDP_BYTES))
+    const maxBytes =
+      transport === 'tcp' ? MAX_MESSAGE_BYTES : Math.max(PLAIN_UDP_BYTES, Math.min(edns?.udpBytes ?? PLAIN_UDP_BYTES, UDP_BYTES))
     const own = content.isOurs === true ? FLAG.AA : content.authentic ? FLAG.AD : 0
     const bytes = encodeMessage(
       {
@@ -128,7 +136,14 @@ export class QueryHandler {
       maxBytes,
     )
     const seconds = (this.#options.clock.monotonic() - begin) / 1000
-    this.#options.meters.answered({ transport, type: question.type, inZone: content.isOurs === true, rcode: content.rcode, seconds, bytes: bytes.length })
+    this.#options.meters.answered({
+      transport,
+      type: question.type,
+      inZone: content.isOurs === true,
+      rcode: content.rcode,
+      seconds,
+      bytes: bytes.length,
+    })
     return bytes
   }
 }

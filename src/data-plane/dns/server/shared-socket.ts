@@ -67,7 +67,7 @@ export async function openUdp(address: ListenAddress): Promise<UdpEndpoint> {
 
 /** Opens a TCP listener in the same way. */
 export async function openTcp(address: ListenAddress, onConnection: (connection: Connection) => void): Promise<Server> {
-  const server = createServer({ noDelay: true }, onConnection)
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, onConnection)
   const listen = (options: { fd: number } | { host: string; port: number; ipv6Only: boolean }): Promise<void> =>
     new Promise((resolve, reject) => {
       server.once('error', reject)

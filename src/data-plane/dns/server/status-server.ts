@@ -2,6 +2,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { dirname } from 'node:path'
 import type { Metrics } from '../../../base/metrics.ts'
+import { openTcp } from './shared-socket.ts'
 
 export interface StatusServerOptions {
   readonly metrics: Metrics
@@ -33,9 +34,11 @@ export async function openStatusServer(options: StatusServerOptions): Promise<{ 
   await open((server, done) => server.listen(own, done))
   await rename(own, options.socketPath)
   const { listen } = options
-  if (listen) await open((server, done) => server.listen(listen.port, listen.host, done))
+  // the process that takes over has the same address open meanwhile
+  const shared = listen && (await openTcp(listen, (socket) => servers[0]?.emit('connection', socket)))
   return {
     async close() {
+      shared?.close()
       for (const server of servers) server.closeAllConnections()
       await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))))
     },

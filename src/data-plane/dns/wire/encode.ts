@@ -120,7 +120,9 @@ export function encodeMessage(message: Outgoing, maxBytes: number = MAX_MESSAGE_
   const end = writer.at
   writer.at = 0
   writer.u16(message.id)
-  writer.u16((message.flags & ~FLAG.TC & ~0xf) | (truncated ? FLAG.TC : 0) | (message.rcode > 0xf && !edns ? RCODE.SERVFAIL : message.rcode & 0xf))
+  writer.u16(
+    (message.flags & ~FLAG.TC & ~0xf) | (truncated ? FLAG.TC : 0) | (message.rcode > 0xf && !edns ? RCODE.SERVFAIL : message.rcode & 0xf),
+  )
   writer.u16(question ? 1 : 0)
   writer.u16(counts.answers)
   writer.u16(counts.authorities)
@@ -164,7 +166,7 @@ function writeEdns(writer: Writer, edns: Edns, rcode: number): void {
 /** The uncompressed name that stands at `at`. */
 export function nameAt(data: Uint8Array, at: number): WireName {
   let end = at
-  for (let length; (length = data[end] ?? 0) > 0; ) end += length + 1
+  for (let length; (length = data[end] ?? 0) > 0;) end += length + 1
   return Buffer.from(data.buffer, data.byteOffset + at, end + 1 - at).toString('latin1')
 }
 
@@ -210,4 +212,10 @@ export function soaMinimum(data: Uint8Array): number {
 }
 
 /** A record of class IN. */
-export const record = (name: WireName, type: number, ttl: number, data: Uint8Array): DnsRecord => ({ name, type, class: CLASS_IN, ttl, data })
+export const record = (name: WireName, type: number, ttl: number, data: Uint8Array): DnsRecord => ({
+  name,
+  type,
+  class: CLASS_IN,
+  ttl,
+  data,
+})

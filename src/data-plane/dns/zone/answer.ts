@@ -41,7 +41,8 @@ function inZone(question: Question, name: WireName, zone: ZoneSnapshot, rotate: 
   for (let hop = 0; hop < MAX_CHAIN; hop++) {
     const key = hop === 0 ? name : lowerName(owner)
     if (!isWithin(key, domain)) return { rcode: RCODE.NOERROR, answers, authorities: [], additionals: [], chase: owner }
-    if (type === TYPE.SOA && key === domain) return { rcode: RCODE.NOERROR, answers: [...answers, soaOf(zone, domain)], authorities: [], additionals: [] }
+    if (type === TYPE.SOA && key === domain)
+      return { rcode: RCODE.NOERROR, answers: [...answers, soaOf(zone, domain)], authorities: [], additionals: [] }
     const records = zone.find(key) ?? podRecords(key, zone)
     if (!records) return negative(RCODE.NXDOMAIN, answers, soaOf(zone, domain))
     // one of them is enough for who asks for any (RFC 8482)
@@ -107,7 +108,9 @@ function podRecords(key: WireName, zone: ZoneSnapshot): RecordSet | undefined {
   // the name of a namespace, or nothing in front at all: there may be something below it
   if (labels.length < 2) return new Map()
   if (labels.length > 2) return undefined
-  const address = parseIp(/^\d+-\d+-\d+-\d+$/.test(first) ? first.replaceAll('-', '.') : /^[\da-f-]+$/.test(first) ? first.replaceAll('-', ':') : '')
+  const address = parseIp(
+    /^\d+-\d+-\d+-\d+$/.test(first) ? first.replaceAll('-', '.') : /^[\da-f-]+$/.test(first) ? first.replaceAll('-', ':') : '',
+  )
   if (!address) return undefined
   const type = address.length === 4 ? TYPE.A : TYPE.AAAA
   return new Map([[type, [record(key, type, ttl, address)]]])

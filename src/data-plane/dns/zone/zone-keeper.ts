@@ -54,10 +54,14 @@ export class ZoneKeeper {
     this.#slices.delete(key)
   }
 
-  /** Forgets every service and slice that is not in these lists, which are whole. */
-  retain(services: ReadonlySet<string>, slices: ReadonlySet<string>): void {
-    for (const key of this.#services.keys()) if (!services.has(key)) this.deleteService(key)
-    for (const key of this.#slices.keys()) if (!slices.has(key)) this.deleteSlice(key)
+  /** Forgets every service that is not in this list, which is whole. */
+  retainServices(keys: ReadonlySet<string>): void {
+    for (const key of this.#services.keys()) if (!keys.has(key)) this.deleteService(key)
+  }
+
+  /** As `retainServices`. */
+  retainSlices(keys: ReadonlySet<string>): void {
+    for (const key of this.#slices.keys()) if (!keys.has(key)) this.deleteSlice(key)
   }
 
   #unlink(key: string): void {

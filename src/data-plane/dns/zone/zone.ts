@@ -101,7 +101,8 @@ export class ClusterZone implements ZoneSnapshot {
   #enter(key: string, { names, pointers }: ServiceRecords): void {
     for (const [name, records] of names) {
       this.#names.set(name, records)
-      for (let above = parentOf(name); above !== undefined; above = parentOf(above)) this.#below.set(above, (this.#below.get(above) ?? 0) + 1)
+      for (let above = parentOf(name); above !== undefined; above = parentOf(above))
+        this.#below.set(above, (this.#below.get(above) ?? 0) + 1)
     }
     for (const [name, targets] of pointers) {
       const owners = this.#pointers.get(name)

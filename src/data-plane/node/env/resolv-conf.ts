@@ -106,3 +106,15 @@ function mergeOptions(base: readonly string[], own: readonly string[]): readonly
   for (const option of [...base, ...own]) merged.set(option.split(':')[0] ?? '', option)
   return [...merged.values()]
 }
+
+/**
+ * The text of the resolver configuration that names real servers. Where the usual file leads to a stub on a loopback address, which pods cannot reach and
+ * which would ask us again, it is the one that systemd-resolved keeps beside it. Source: kubeadm, kubelet --resolv-conf.
+ * @param read gives undefined for a file that is not there
+ */
+export function nodeResolvConf(read: (path: string) => string | undefined, path: string = '/etc/resolv.conf'): string {
+  const text = read(path) ?? ''
+  const { nameservers } = parseResolvConf(text)
+  const isStub = nameservers.length > 0 && nameservers.every((address) => address.startsWith('127.') || address === '::1')
+  return (isStub ? read('/run/systemd/resolve/resolv.conf') : undefined) ?? text
+}
