@@ -8,6 +8,8 @@ import { FakeClock, startTestCluster } from '../../../testing/index.ts'
 import { addEndpointControllers } from './endpoint-slice-controller.ts'
 import { deployments } from '../../../api/apps/v1/deployment.ts'
 import { endpoints } from '../../../api/core/v1/endpoints.ts'
+import { events } from '../../../api/core/v1/event.ts'
+import { nodes } from '../../../api/core/v1/node.ts'
 import { services } from '../../../api/core/v1/service.ts'
 import { endpointSlices } from '../../../api/discovery/v1/endpoint-slice.ts'
 import type { EndpointSlice } from '../../../api/generated/types.ts'
@@ -108,4 +110,31 @@ test('a cache that does not show a new slice yet does not make a controller crea
   expect(await labels()).toEqual(['2'])
   stop.abort()
   await done
+})
+
+test('zones of nodes are shown, followed, and shared out, with a word when that begins and ends', async () => {
+  await using running = await startRunningCluster({ nodes: [] })
+  const { client, kubelet } = running
+  const zone = (name: string): Record<string, string> => ({ 'topology.kubernetes.io/zone': name })
+  await kubelet.addNode('n1', { labels: zone('a') })
+  await kubelet.addNode('n2', { labels: zone('b') })
+  const web = webService()
+  await client
+    .of(services)
+    .create({ ...web, metadata: { ...web.metadata, annotations: { 'service.kubernetes.io/topology-mode': 'Auto' } } })
+  await client.of(deployments).create(webDeployment({ replicas: 6 }))
+  await running.advance(6_000)
+  const read = async (): Promise<string[]> =>
+    (await slicesOf(running)).flatMap((slice) => (slice.endpoints ?? []).map(({ zone, hints }) => `${zone}>${hints?.forZones?.[0]?.name}`))
+  expect((await read()).toSorted()).toEqual(['a>a', 'a>a', 'a>a', 'b>b', 'b>b', 'b>b'])
+  await client.of(nodes).patch('n2', { metadata: { labels: zone('a') } }, { type: 'merge' })
+  await running.advance(2_000)
+  expect(new Set(await read())).toEqual(new Set(['a>undefined']))
+  const told = (await client.of(events).list(inDefault)).items.filter(({ reason }) => reason?.startsWith('TopologyAwareHints'))
+  expect(told.map(({ type, reason, message }) => `${type} ${reason}: ${message}`)).toEqual(
+    expect.arrayContaining([
+      'Normal TopologyAwareHintsEnabled: topology aware hints are enabled for IPv4: endpoints are shared out',
+      'Warning TopologyAwareHintsDisabled: topology aware hints are disabled for IPv4: all ready nodes are in one zone',
+    ]),
+  )
 })

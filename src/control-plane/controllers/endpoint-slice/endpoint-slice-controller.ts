@@ -1,19 +1,29 @@
 import { isStatus } from '../../../base/errors.ts'
-import type { Endpoints, EndpointSlice, Pod, Service } from '../../../api/generated/types.ts'
+import type { Endpoints, EndpointSlice, Node, Pod, Service } from '../../../api/generated/types.ts'
 import { endpoints } from '../../../api/core/v1/endpoints.ts'
+import { nodes } from '../../../api/core/v1/node.ts'
 import { pods } from '../../../api/core/v1/pod.ts'
 import { services } from '../../../api/core/v1/service.ts'
 import { endpointSlices } from '../../../api/discovery/v1/endpoint-slice.ts'
 import { deepEqual } from '../../../api/meta/equality.ts'
+import { keyOf } from '../../../api/meta/object.ts'
 import { ownerReference } from '../../../api/meta/owner.ts'
 import type { Informer } from '../../../client/cache.ts'
-import { watchOf, type Manager, type Mapper, type Request } from '../../../controller/contract.ts'
+import { watchOf, type EventRecorder, type Manager, type Mapper, type Request } from '../../../controller/contract.ts'
 import { ControllerExpectations } from '../../../controller/expectations.ts'
-import { requestKey } from '../../../controller/mappers.ts'
+import { requestKey, requestOf } from '../../../controller/mappers.ts'
 import { isNamespaceTerminating } from '../namespace-terminating.ts'
 import { ENDPOINTS_MANAGED_BY, ENDPOINTS_MANAGER, endpointsAnnotations, endpointsLabels, planEndpoints } from './plan-endpoints.ts'
-import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME, sliceLabels } from './plan-slices.ts'
+import { readTopology, topologyOf, type ClusterTopology } from './cluster-topology.ts'
+import { sharesZones } from './plan-hints.ts'
+import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME, sliceLabels, type SlicePlan } from './plan-slices.ts'
 import { ignoreGone } from '../../../controller/ignore-gone.ts'
+
+const BY_NODE = 'endpointNodeName'
+const SHARES_ZONES = 'endpointSharesZones'
+
+/** Kept in memory between runs: what was last said of the zones of a service, by `namespace/name family`. */
+type ToldZones = Map<string, boolean>
 
 /** Keeps EndpointSlices, and the older Endpoints, of every service with a selector. */
 export function addEndpointControllers(manager: Manager): void {
@@ -21,7 +31,21 @@ export function addEndpointControllers(manager: Manager): void {
   const podInformer = manager.informers.informer(pods)
   const sliceInformer = manager.informers.informer(endpointSlices)
   const endpointsInformer = manager.informers.informer(endpoints)
+  const nodeInformer = manager.informers.informer(nodes)
+  podInformer.addIndex(BY_NODE, (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []))
+  serviceInformer.addIndex(SHARES_ZONES, (service) => (sharesZones(service) ? [''] : []))
+  const recorder = manager.recorder('endpoint-slice-controller')
+  const told: ToldZones = new Map()
   const byPod = servicesOfPod(serviceInformer)
+  // a node counts for those with pods on it, and for all that share out zones
+  const byNode: Mapper<Node> = (node) => [
+    ...podInformer.lister.byIndex(BY_NODE, node.metadata.name).flatMap(byPod),
+    ...serviceInformer.lister.byIndex(SHARES_ZONES, '').map(requestOf),
+  ]
+  const nodeMatters = (node: Node, previous?: Node): boolean => previous === undefined || !deepEqual(topologyOf(node), topologyOf(previous))
+  let topology: ClusterTopology | undefined
+  const forget = (): void => void (topology = undefined)
+  nodeInformer.addHandler({ add: forget, update: (node, previous) => void (nodeMatters(node, previous) && forget()), delete: forget })
   const podMatters = (pod: Pod, previous?: Pod): boolean => previous === undefined || !deepEqual(relevant(pod), relevant(previous))
   const bySlice: Mapper<EndpointSlice> = (slice) => {
     const name = slice.metadata.labels?.[SERVICE_NAME]
@@ -36,19 +60,23 @@ export function addEndpointControllers(manager: Manager): void {
   manager.addController({
     name: 'endpoint_slice',
     concurrency: 5,
-    watches: [watchOf(services), watchOf(pods, byPod, podMatters), watchOf(endpointSlices, bySlice)],
+    watches: [watchOf(services), watchOf(pods, byPod, podMatters), watchOf(endpointSlices, bySlice), watchOf(nodes, byNode, nodeMatters)],
     reconciler: {
       async reconcile(request, signal) {
         const key = requestKey(request)
         const service = serviceInformer.lister.get(key)
-        if (!service) expectations.forget(key)
+        if (!service) {
+          expectations.forget(key)
+          for (const family of ['IPv4', 'IPv6']) told.delete(`${key} ${family}`)
+        }
         if (!service?.spec?.selector || service.metadata.deletionTimestamp || service.spec.type === 'ExternalName') return
         // the slice that is awaited brings us here again
         if (!expectations.satisfied(key)) return
         const mine = sliceInformer.lister
           .list(request.namespace)
           .filter((slice) => bySlice(slice)[0]?.name === request.name && !slice.metadata.deletionTimestamp)
-        const plan = planSlices(service, podsOf(service), mine)
+        const plan = planSlices(service, podsOf(service), mine, (topology ??= readTopology(nodeInformer.lister.list())))
+        tellZones(service, plan.zones, told, recorder)
         const api = manager.client.of(endpointSlices)
         for (const slice of plan.update) await api.update(slice, { signal })
         for (const slice of plan.create) {
@@ -104,6 +132,22 @@ export function addEndpointControllers(manager: Manager): void {
       },
     },
   })
+}
+
+/** An event when hints come or go, not each time they are looked at. */
+function tellZones(service: Service, zones: SlicePlan['zones'], told: ToldZones, recorder: EventRecorder): void {
+  for (const { addressType, on, why } of zones) {
+    const key = `${keyOf(service)} ${addressType}`
+    if (told.get(key) === on) continue
+    told.set(key, on)
+    const state = on ? 'enabled' : 'disabled'
+    recorder.event(
+      service,
+      on ? 'Normal' : 'Warning',
+      on ? 'TopologyAwareHintsEnabled' : 'TopologyAwareHintsDisabled',
+      `topology aware hints are ${state} for ${addressType}: ${why}`,
+    )
+  }
 }
 
 function servicesOfPod(serviceInformer: Informer<Service>): Mapper<Pod> {

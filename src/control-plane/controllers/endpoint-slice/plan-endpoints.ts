@@ -1,6 +1,6 @@
 import type { EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Pod, Service } from '../../../api/generated/types.ts'
 import { isPodReady, podPhaseIsTerminal } from '../../../api/pod-status.ts'
-import { targetPort } from './plan-slices.ts'
+import { familiesOf, podAddress, targetPort } from './pod-endpoints.ts'
 
 /** Most addresses in one Endpoints object; more are cut and the object is marked. Source: kubernetes/pkg/controller/endpoint. */
 const MAX_ADDRESSES = 1000
@@ -30,8 +30,13 @@ export function planEndpoints(service: Service, pods: readonly Pod[]): { readonl
   return { subsets: [...subsets.values()], truncated }
 }
 
+/** There is room for one address: that of the service's first family. */
+function addressIn(service: Service, pod: Pod): string | undefined {
+  return podAddress(pod, familiesOf(service)[0] ?? 'IPv4')
+}
+
 function isShown(service: Service, pod: Pod): boolean {
-  if (!pod.status?.podIP || podPhaseIsTerminal(pod.status.phase)) return false
+  if (addressIn(service, pod) === undefined || podPhaseIsTerminal(pod.status?.phase)) return false
   return !pod.metadata.deletionTimestamp || service.spec?.publishNotReadyAddresses === true
 }
 
@@ -49,7 +54,7 @@ function portsOf(service: Service, pod: Pod): EndpointPort[] {
 function addressOf(service: Service, pod: Pod): EndpointAddress {
   const hostname = pod.spec?.hostname && pod.spec.subdomain === service.metadata.name ? { hostname: pod.spec.hostname } : {}
   return {
-    ip: pod.status?.podIP ?? '',
+    ip: addressIn(service, pod) ?? '',
     ...hostname,
     ...(pod.spec?.nodeName ? { nodeName: pod.spec.nodeName } : {}),
     targetRef: { kind: 'Pod', namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid },

@@ -125,6 +125,78 @@ test('families apart, hostnames with their subdomain, headless marked', () => {
   expect(planSlices(service(), [named], []).create[0]?.endpoints?.[0]?.hostname).toBe('db-0')
 })
 
+test('a family without endpoints has an empty slice, a family that goes takes its slice along', () => {
+  const of = service({ ipFamilies: ['IPv4', 'IPv6'] })
+  const slices = carryOut([], planSlices(of, [pod(1)], []), of)
+  expect(slices.map((slice) => [slice.addressType, slice.endpoints?.length])).toEqual([
+    ['IPv4', 1],
+    ['IPv6', 0],
+  ])
+  expect(counts(planSlices(of, [pod(1)], slices))).toEqual([0, 0, 0])
+  const plan = planSlices(service(), [pod(1)], slices)
+  expect(plan.remove.map((slice) => slice.addressType)).toEqual(['IPv6'])
+})
+
+test('ports of every protocol, by number and by name', () => {
+  const ports = [
+    { name: 'a', port: 80, targetPort: 8080 },
+    { name: 'b', port: 53, protocol: 'UDP' },
+    { name: 'c', port: 99, protocol: 'SCTP', targetPort: 'assoc', appProtocol: 'example.com/x' },
+  ]
+  const sctp = pod(1, { spec: { containers: [{ name: 'c', ports: [{ name: 'assoc', containerPort: 9900, protocol: 'SCTP' }] }] } })
+  expect(planSlices(service({ ports }), [sctp], []).create[0]?.ports).toEqual([
+    { name: 'a', port: 8080, protocol: 'TCP' },
+    { name: 'b', port: 53, protocol: 'UDP' },
+    { name: 'c', port: 9900, protocol: 'SCTP', appProtocol: 'example.com/x' },
+  ])
+})
+
+const zones = {
+  zoneOf: (name: string) => ({ n1: 'a', n2: 'b' })[name],
+  shares: new Map([
+    ['a', 0.5],
+    ['b', 0.5],
+  ]),
+}
+const onNode = (i: number, nodeName: string, traits: Traits = {}): Pod => pod(i, { ...traits, spec: { nodeName } })
+const hintsOf = (plan: SlicePlan): unknown[] => plan.create.flatMap((slice) => (slice.endpoints ?? []).map(({ hints }) => hints))
+
+test.each<[string, Service, unknown[]]>([
+  ['nothing', service(), [undefined, undefined, undefined]],
+  ['PreferClose', service({ trafficDistribution: 'PreferClose' }), [{ forZones: [{ name: 'a' }] }, undefined, undefined]],
+  ['PreferSameZone', service({ trafficDistribution: 'PreferSameZone' }), [{ forZones: [{ name: 'a' }] }, undefined, undefined]],
+  [
+    'PreferSameNode',
+    service({ trafficDistribution: 'PreferSameNode' }),
+    [{ forNodes: [{ name: 'n1' }], forZones: [{ name: 'a' }] }, { forNodes: [{ name: 'n9' }] }, undefined],
+  ],
+])('hints for %s: the ready ones, as far as is known where they are', (_what, of, expected) => {
+  const pods = [onNode(1, 'n1'), onNode(2, 'n9'), onNode(3, 'n2', { ready: false })]
+  const plan = planSlices(of, pods, [], zones)
+  expect(hintsOf(plan)).toEqual(expected)
+  expect(plan.create[0]?.endpoints?.map(({ zone }) => zone)).toEqual(['a', undefined, 'b'])
+})
+
+test('zones by share: hints for each family, kept as they are, gone when it is not safe', () => {
+  const of = service({ ipFamilies: ['IPv4', 'IPv6'], trafficDistribution: 'PreferSameNode' })
+  of.metadata.annotations = { 'service.kubernetes.io/topology-mode': 'Auto' }
+  const pods = [1, 2, 3, 4].map((i) => onNode(i, i < 4 ? 'n1' : 'n2', { ips: [`10.0.0.${i}`, `fd00::${i}`] }))
+  const plan = planSlices(of, pods, [], zones)
+  expect(plan.zones.map(({ addressType, on }) => [addressType, on])).toEqual([
+    ['IPv4', true],
+    ['IPv6', true],
+  ])
+  const zoneNames = (slices: readonly Pick<EndpointSlice, 'endpoints'>[]): (string | undefined)[] =>
+    slices.flatMap((slice) => (slice.endpoints ?? []).map(({ hints }) => hints?.forZones?.[0]?.name))
+  expect(zoneNames(plan.create).filter((zone) => zone === 'a').length).toBe(4)
+  expect(zoneNames(plan.create).filter((zone) => zone === 'b').length).toBe(4)
+  const slices = carryOut([], plan, of)
+  expect(counts(planSlices(of, pods, slices, zones))).toEqual([0, 0, 0])
+  const unsafe = planSlices(of, pods.slice(0, 1), slices, zones)
+  expect(unsafe.zones[0]).toMatchObject({ on: false, why: '1 ready endpoints are too few for 2 zones' })
+  expect(zoneNames(carryOut(slices, unsafe, of))).toEqual([undefined, undefined])
+})
+
 test('whatever came before, all pods are in, each once, and then nothing changes', () => {
   const some = fc.uniqueArray(fc.integer({ min: 0, max: 400 }), { maxLength: 300 })
   fc.assert(

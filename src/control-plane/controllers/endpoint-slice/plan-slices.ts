@@ -1,6 +1,8 @@
-import type { DiscoveryEndpointPort, Endpoint, EndpointSlice, Pod, Service } from '../../../api/generated/types.ts'
-import { isPodReady, podPhaseIsTerminal } from '../../../api/pod-status.ts'
+import type { Endpoint, EndpointHints, EndpointSlice, Pod, Service } from '../../../api/generated/types.ts'
 import { deepEqual } from '../../../api/meta/equality.ts'
+import { NO_TOPOLOGY, type ClusterTopology } from './cluster-topology.ts'
+import { planHints } from './plan-hints.ts'
+import { endpointKey, familiesOf, groupEndpoints, type EndpointGroup } from './pod-endpoints.ts'
 
 /** Source: kubernetes/pkg/controller/endpointslice, --max-endpoints-per-slice. */
 export const MAX_ENDPOINTS = 100
@@ -12,23 +14,26 @@ export interface SlicePlan {
   readonly create: readonly Omit<EndpointSlice, 'metadata'>[]
   readonly update: readonly EndpointSlice[]
   readonly remove: readonly EndpointSlice[]
-}
-
-interface Group {
-  readonly ports: readonly DiscoveryEndpointPort[]
-  readonly addressType: string
-  readonly endpoints: Map<string, Endpoint>
+  /** For each family of a service that asks for zones by share: whether there are hints, and why. */
+  readonly zones: readonly { readonly addressType: string; readonly on: boolean; readonly why: string }[]
 }
 
 /**
  * Decides which slices bring the endpoints of a service up to date with its pods, changing as few slices as it can:
  * endpoints stay in the slice they are in, new ones fill free places. Pure.
  */
-export function planSlices(service: Service, pods: readonly Pod[], slices: readonly EndpointSlice[]): SlicePlan {
+export function planSlices(
+  service: Service,
+  pods: readonly Pod[],
+  slices: readonly EndpointSlice[],
+  topology: ClusterTopology = NO_TOPOLOGY,
+): SlicePlan {
   const create: Omit<EndpointSlice, 'metadata'>[] = []
   const update: EndpointSlice[] = []
   const spare = new Set(slices)
-  for (const group of groupsOf(service, pods)) {
+  const groups = groupEndpoints(service, pods, topology.zoneOf)
+  const zones = giveHints(service, groups, { slices, topology })
+  for (const group of groups) {
     const mine = slices.filter((slice) => slice.addressType === group.addressType && deepEqual(slice.ports ?? [], group.ports))
     const filled = fill(group, mine)
     for (const [slice, endpoints] of filled.kept) {
@@ -48,19 +53,43 @@ export function planSlices(service: Service, pods: readonly Pod[], slices: reado
     spare.delete(slice)
     update.push(withContent(service, slice, content ?? {}))
   }
-  return { create, update, remove: [...spare] }
+  return { create, update, remove: [...spare], zones }
+}
+
+/** Puts hints on the endpoints of the groups, family by family. */
+function giveHints(
+  service: Service,
+  groups: readonly EndpointGroup[],
+  { slices, topology }: { readonly slices: readonly EndpointSlice[]; readonly topology: ClusterTopology },
+): SlicePlan['zones'] {
+  const current = new Map<string, EndpointHints>()
+  for (const endpoint of slices.flatMap((slice) => slice.endpoints ?? [])) {
+    if (endpoint.hints) current.set(endpointKey(endpoint), endpoint.hints)
+  }
+  return familiesOf(service).flatMap((addressType) => {
+    const family = groups.filter((group) => group.addressType === addressType)
+    const endpoints = family.flatMap((group) => [...group.endpoints.values()])
+    const { hints, zones } = planHints(service, endpoints, topology, current)
+    for (const group of family) {
+      for (const [key, endpoint] of group.endpoints) {
+        const hint = hints.get(key)
+        if (hint) group.endpoints.set(key, { ...endpoint, hints: hint })
+      }
+    }
+    return zones ? [{ addressType, ...zones }] : []
+  })
 }
 
 /** Endpoints of a group into its slices: each stays where it is, new ones fill free places, the rest makes new slices. */
 function fill(
-  group: Group,
+  group: EndpointGroup,
   mine: readonly EndpointSlice[],
 ): { readonly kept: Map<EndpointSlice, Endpoint[]>; readonly fresh: Endpoint[][] } {
   const unplaced = new Map(group.endpoints)
   const kept = new Map<EndpointSlice, Endpoint[]>()
   for (const slice of mine) {
     const endpoints: Endpoint[] = []
-    for (const key of (slice.endpoints ?? []).map(keyOf)) {
+    for (const key of (slice.endpoints ?? []).map(endpointKey)) {
       const endpoint = unplaced.get(key)
       // also leaves out what stands in two slices
       if (endpoint && unplaced.delete(key)) endpoints.push(endpoint)
@@ -88,66 +117,3 @@ export function sliceLabels(service: Service): Record<string, string> {
   const headless = service.spec?.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {}
   return { ...service.metadata.labels, ...headless, [SERVICE_NAME]: service.metadata.name, [MANAGED_BY]: MANAGER }
 }
-
-/** One group per address family and set of port numbers: named target ports may differ between pods. */
-function groupsOf(service: Service, pods: readonly Pod[]): Group[] {
-  const groups = new Map<string, Group>()
-  const families = service.spec?.ipFamilies ?? ['IPv4']
-  for (const family of families) {
-    for (const pod of pods) {
-      const ip = (pod.status?.podIPs ?? []).map((entry) => entry.ip).find((address) => address.includes(':') === (family === 'IPv6'))
-      if (!ip || podPhaseIsTerminal(pod.status?.phase)) continue
-      const ports = portsOf(service, pod)
-      const key = JSON.stringify([family, ports])
-      const group = groups.get(key) ?? { ports, addressType: family, endpoints: new Map<string, Endpoint>() }
-      groups.set(key, group)
-      const endpoint = endpointOf(service, pod, ip)
-      group.endpoints.set(keyOf(endpoint), endpoint)
-    }
-  }
-  if (groups.size === 0) groups.set('', { ports: [], addressType: families[0] ?? 'IPv4', endpoints: new Map() })
-  return [...groups.values()]
-}
-
-function portsOf(service: Service, pod: Pod): DiscoveryEndpointPort[] {
-  return (service.spec?.ports ?? []).flatMap((port) => {
-    const target = targetPort(port.targetPort ?? port.port, port.protocol ?? 'TCP', pod)
-    return target === undefined
-      ? []
-      : [
-          {
-            name: port.name ?? '',
-            port: target,
-            protocol: port.protocol ?? 'TCP',
-            ...(port.appProtocol ? { appProtocol: port.appProtocol } : {}),
-          },
-        ]
-  })
-}
-
-/** The container port a service port leads to in this pod, or undefined when the pod has none of that name. */
-export function targetPort(target: number | string, protocol: string, pod: Pod): number | undefined {
-  if (typeof target === 'number') return target
-  const containers = [
-    ...(pod.spec?.containers ?? []),
-    ...(pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === 'Always'),
-  ]
-  return containers
-    .flatMap((container) => container.ports ?? [])
-    .find((port) => port.name === target && (port.protocol ?? 'TCP') === protocol)?.containerPort
-}
-
-function endpointOf(service: Service, pod: Pod, ip: string): Endpoint {
-  const terminating = pod.metadata.deletionTimestamp !== undefined
-  const serving = isPodReady(pod)
-  const hostname = pod.spec?.hostname && pod.spec.subdomain === service.metadata.name ? { hostname: pod.spec.hostname } : {}
-  return {
-    addresses: [ip],
-    conditions: { ready: service.spec?.publishNotReadyAddresses === true || (serving && !terminating), serving, terminating },
-    ...hostname,
-    ...(pod.spec?.nodeName ? { nodeName: pod.spec.nodeName } : {}),
-    targetRef: { kind: 'Pod', namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid },
-  }
-}
-
-const keyOf = (endpoint: Endpoint): string => `${endpoint.targetRef?.uid ?? ''}/${endpoint.addresses[0]}`
