@@ -9,6 +9,7 @@
  *   update.ts            UPDATE as values: tests, tools, cold paths
  *   update-scanner.ts    UPDATE as ranges, for routers: RFC 7606 error handling, attribute-checks.ts says what is right
  *   attribute-block.ts   attribute sets in normal form and the facts found in them; attributes.ts turns them into values and back
+ *   block-editor.ts      changed copies of a block
  *   wire-attributes.ts   a block as a peer reads it; as-path.ts and as4-merge.ts know both widths of AS numbers
  *   nlri.ts              prefixes
  *
@@ -20,6 +21,7 @@
 export { asPathLength, formatAsPath } from './as-path.ts'
 export { ATTRIBUTE, AttributeFacts, attributeName, FLAG, readU32, SEGMENT, writeU32 } from './attribute-block.ts'
 export { decodeBlock, encodeBlock } from './attributes.ts'
+export { BlockEditor } from './block-editor.ts'
 export { bgpFault, describeNotification, ERROR_CODE, ERROR_SUBCODE, isFault } from './faults.ts'
 export { type Frame, frameMessage, nextFrame, writeHeader } from './framing.ts'
 export * from './message.ts'
