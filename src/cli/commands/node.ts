@@ -4,8 +4,10 @@ import { resolve } from 'node:path'
 import { jsonLogger } from '../../base/log.ts'
 import { dataLayout } from '../compose/layout.ts'
 import type { Endpoint } from '../compose/control-plane.ts'
+import type { NetworkMode } from '../compose/network-mode.ts'
 import { defaultNodeName } from '../compose/machine.ts'
 import { runNode } from '../compose/node.ts'
+import type { NodeRouteMode } from '../../data-plane/node/network/index.ts'
 import { readIfPresent } from '../connect.ts'
 import type { CliContext } from '../context.ts'
 import { dataDirOf } from '../data-dir.ts'
@@ -20,7 +22,9 @@ interface NodeCommandOptions {
   readonly caHash?: string
   readonly caFile?: string
   readonly name?: string
-  readonly address: string
+  readonly address: readonly string[]
+  readonly network: NetworkMode | 'auto'
+  readonly nodeRoutes: NodeRouteMode
   readonly podCidr?: string
   readonly label: Readonly<Record<string, string>>
   readonly maxPods?: number
@@ -53,7 +57,9 @@ export async function runNodeCommand(context: CliContext, options: NodeCommandOp
       clock,
       random,
       log,
-      address: options.address,
+      addresses: options.address,
+      network: options.network,
+      nodeRoutes: options.nodeRoutes,
       labels: options.label,
       path: containerPath(env, process.execPath),
       ...(token ? { token } : {}),

@@ -27,13 +27,13 @@ export function defaultNodeName(): string {
 /** What this machine is and can hold, as a Node says it. */
 export function describeMachine(
   name: string,
-  options: { readonly address: string; readonly labels?: Readonly<Record<string, string>>; readonly maxPods?: number },
+  options: { readonly addresses: readonly string[]; readonly labels?: Readonly<Record<string, string>>; readonly maxPods?: number },
 ): NodeDescription {
   const osRelease = /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(read('/etc/os-release'))?.[1]
   return {
     name,
     addresses: [
-      { type: 'InternalIP', address: options.address },
+      ...options.addresses.map((address) => ({ type: 'InternalIP' as const, address })),
       { type: 'Hostname', address: hostname() },
     ],
     capacity: { cpuMillis: availableParallelism() * 1000, memoryBytes: totalmem(), pods: options.maxPods ?? 110 },

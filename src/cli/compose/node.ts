@@ -14,12 +14,15 @@ import { lifeLeft, requestIdentity, type NodeIdentity } from '../../data-plane/n
 import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
 import { runNodeLink } from '../../data-plane/node/link/dial-link.ts'
 import { createLinkServer } from '../../data-plane/node/link/serve-logs.ts'
+import type { NodeRouteMode } from '../../data-plane/node/network/index.ts'
 import { NodeAgent } from '../../data-plane/node/node-agent.ts'
 import { builtinRecipes } from '../../data-plane/node/recipes/index.ts'
 import { createProcessRuntime } from '../../data-plane/node/runtimes/process/index.ts'
 import { ServiceProxy } from '../../data-plane/service-proxy/index.ts'
 import { dataLayout, type NodeLayout } from './layout.ts'
 import { describeMachine } from './machine.ts'
+import { chooseNetworkMode, claimKernelNetwork, type NetworkMode } from './network-mode.ts'
+import { openNodeNetwork } from './node-network.ts'
 import { claimPodRange } from './pod-range.ts'
 
 export interface NodeOptions {
@@ -35,10 +38,14 @@ export interface NodeOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
-  /** Default: a 127.64.<n>.0/24 that no other node of this machine uses. */
+  /** Default: a 127.64.<n>.0/24 that no other node of this machine uses; in mode `kernel`: what the control plane gives. */
   readonly podCidr?: string
-  /** Default 127.0.0.1. */
-  readonly address?: string
+  /** Of this machine, one per family, primary first. Default 127.0.0.1. */
+  readonly addresses?: readonly string[]
+  /** How pods are connected. Default `auto`. */
+  readonly network?: NetworkMode | 'auto'
+  /** How packets get to the pods of other nodes, in mode `kernel`. Default `auto`. */
+  readonly nodeRoutes?: NodeRouteMode
   readonly labels?: Readonly<Record<string, string>>
   readonly maxPods?: number
   /** PATH of containers. */
@@ -56,13 +63,15 @@ const NOBODY = { uid: 65_534, gid: 65_534 }
 /** What a container is given to end when the whole node goes down, unless it asks for less. */
 const SHUTDOWN_GRACE_MS = 5_000
 
-/** Runs a node agent with the process runtime and the user-space service proxy until the signal aborts. */
+/** Runs a node agent with the process runtime until the signal aborts. */
 export async function runNode(options: NodeOptions, signal: AbortSignal): Promise<void> {
-  const { clock, random, log } = options
+  const { clock, random, log, addresses = ['127.0.0.1'], nodeRoutes: routes = 'auto' } = options
   const layout = dataLayout(options.dataDir).node(options.name)
   await makeDirectories(options.dataDir, layout)
   const metrics = createMetrics()
-  const range = await claimPodRange({ ...options, file: join(layout.state, 'pod-cidr') })
+  const mode = await chooseNetworkMode({ asked: options.network ?? 'auto', addresses, routes, log })
+  const claim = mode === 'kernel' ? await claimKernelNetwork() : await claimPodRange({ ...options, file: join(layout.state, 'pod-cidr') })
+  const network = mode === 'kernel' ? await openNodeNetwork({ ...options, addresses, routes, stateDir: layout.state }) : undefined
   // root's files with a mode such as 0400 must be readable for the user that pods run as
   const podUser = process.getuid?.() === 0 ? NOBODY : undefined
   const runtime = createProcessRuntime({
@@ -70,7 +79,8 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     nodeName: options.name,
     clock,
     log,
-    podCidr: range.cidr,
+    podCidr: claim.cidr,
+    ...(network ? { network: network.podNetwork, hostAddresses: addresses } : {}),
     ...(podUser ? { defaultUser: podUser } : {}),
     searchPath: options.path,
   })
@@ -85,11 +95,15 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     userAgent: 'biplane-node',
   })
   const client = createClient(transport)
-  const node = describeMachine(options.name, {
-    address: options.address ?? '127.0.0.1',
-    ...(options.labels ? { labels: options.labels } : {}),
-    ...(options.maxPods ? { maxPods: options.maxPods } : {}),
-  })
+  const node = {
+    ...describeMachine(options.name, {
+      addresses,
+      ...(options.labels ? { labels: options.labels } : {}),
+      ...(options.maxPods ? { maxPods: options.maxPods } : {}),
+    }),
+    ...(network ? { annotations: network.annotations, podCidrs: network.podCidrs } : {}),
+  }
+  const started = await network?.start(client)
   const agent = new NodeAgent({
     node,
     client,
@@ -102,6 +116,8 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     builtinRecipes: builtinRecipes((program) => onPath(program, options.path)),
     baseEnv: { PATH: options.path },
     ...(podUser ? { volumeOwner: podUser } : {}),
+    ...(started ? { network: started.network } : {}),
+    ...(started?.protection ? { protection: started.protection } : {}),
     onRegistered: () => options.onProgress?.('ready', options.name),
   })
   const slices = createInformer(endpointSlices, { client, clock, random, log })
@@ -114,7 +130,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const proxy = new ServiceProxy({
     services,
     endpointSlices: sliceList,
-    node: { name: options.name, addresses: [options.address ?? '127.0.0.1'] },
+    node: { name: options.name, addresses },
     clock,
     log,
     metrics,
@@ -135,7 +151,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
       agent.run(signal),
       slices.run(signal),
       events.run(signal),
-      proxy.run(signal),
+      started ? started.run(signal) : proxy.run(signal),
       runNodeLink(link, signal),
       renewIdentity(options, layout, identity, signal),
     ])
@@ -143,7 +159,8 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     if (options.stopWorkloads?.()) await stopAll(runtime, log)
     await transport.close()
     await runtime.close()
-    await range.release()
+    network?.close()
+    await claim.release()
   }
 }
 

@@ -1,6 +1,6 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import type { CliContext } from '../context.ts'
-import { collect, parseCount, parseDuration, parseListen, parsePair, withFiles, withOutput } from './options.ts'
+import { collect, parseAddresses, parseCount, parseDuration, parseListen, parsePair, withFiles, withOutput } from './options.ts'
 import { addDns } from './dns-command.ts'
 import type { Act } from './program.ts'
 
@@ -71,8 +71,24 @@ function addNode(program: Command, context: CliContext, act: Act): void {
     .option('--ca-hash <hash>', 'sha256:... of the public key of the CA, as "biplane token create" prints it')
     .option('--ca-file <file>', 'CA certificate, PEM')
     .option('--name <name>', 'name of the node (default: of this machine)')
-    .option('--address <ip>', 'address of this machine for others', '127.0.0.1')
-    .option('--pod-cidr <cidr>', 'addresses of pods (default: a part of 127.64.0.0/16)')
+    .option('--address <ip>', 'address of this machine for others; one per family, with a comma in between', parseAddresses, ['127.0.0.1'])
+    .addOption(
+      new Option(
+        '--network <mode>',
+        'how pods are connected: by the kernel (root), or by loopback addresses of this machine; auto: by the kernel where that is possible and --address is not loopback',
+      )
+        .choices(['auto', 'kernel', 'loopback'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option(
+        '--node-routes <mode>',
+        'how packets get to the pods of other nodes, with --network kernel; none: others make the routes (BGP)',
+      )
+        .choices(['auto', 'direct', 'vxlan', 'none'])
+        .default('auto'),
+    )
+    .option('--pod-cidr <cidr>', 'addresses of pods (default: what the control plane gives, or a part of 127.64.0.0/16)')
     .option('--label <key=value>', 'label of the node (repeatable)', parsePair, {})
     .option('--max-pods <count>', 'pods the node takes', parseCount)
     .option('--data-dir <dir>', DATA_DIR)

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command, Option } from 'commander'
+import { formatIp, parseIp } from '../../base/ip.ts'
 
 /** Options of all commands that talk to a cluster. */
 export interface ConnectOptions {
@@ -60,6 +61,16 @@ export function parseListen(text: string): ListenAddress {
   const port = Number(match?.[3])
   if (!match || port > 65_535) throw new InvalidArgumentError('Expected HOST:PORT, such as 127.0.0.1:6443 (port 0 picks a free one).')
   return { host: match[1] ?? match[2] ?? '', port }
+}
+
+/** One address, or one of each family. */
+export function parseAddresses(text: string): readonly string[] {
+  const addresses = text.split(',').map((part) => parseIp(part.trim()))
+  const known = addresses.filter((bytes) => bytes !== undefined)
+  if (known.length !== addresses.length || new Set(known.map((bytes) => bytes.length)).size !== addresses.length) {
+    throw new InvalidArgumentError('Expected an IP address, or one of each family: 10.0.0.1,fd00::1.')
+  }
+  return known.map(formatIp)
 }
 
 /** `key=value`. */

@@ -95,19 +95,32 @@ async function assertNameIsFree({ client, clock, node }: RegistrationOptions, si
 }
 
 async function register(options: RegistrationOptions, problem: string | undefined, signal: AbortSignal): Promise<void> {
-  const { client, clock, node } = options
+  const { client, clock, node, log } = options
   const api = client.of(nodes)
   const labels = nodeLabels(node)
   const found = await api
     .get(node.name, { signal })
     .catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error)))
   const status = nodeStatus(node, found?.status, { nowMs: clock.now(), ...(problem === undefined ? {} : { problem }) })
+  const { annotations = {}, podCidrs = [] } = node
   if (!found) {
     const taints = (node.taints ?? []).map((taint) => ({ ...taint }))
-    const draft: Node = { metadata: { name: node.name, labels }, spec: taints.length > 0 ? { taints } : {}, status }
+    const spec = { ...(taints.length > 0 ? { taints } : {}), ...(podCidrs.length > 0 ? { podCIDRs: [...podCidrs] } : {}) }
+    const draft: Node = { metadata: { name: node.name, labels, annotations: { ...annotations } }, spec, status }
     await api.create(draft, { signal }).catch((error: unknown) => (isStatus(error, 'AlreadyExists') ? undefined : Promise.reject(error)))
-  } else if (Object.entries(labels).some(([key, value]) => found.metadata.labels?.[key] !== value)) {
-    await api.patch(node.name, { metadata: { labels } }, { type: 'merge', signal })
+  } else {
+    const metadata = { ...changed('labels', labels, found), ...changed('annotations', annotations, found) }
+    const known = found.spec?.podCIDRs ?? []
+    const spec = podCidrs.length > 0 && known.length === 0 ? { podCIDRs: podCidrs } : undefined
+    if (podCidrs.length > 0 && known.length > 0 && known.join() !== podCidrs.join()) {
+      log.error('the Node has other pod CIDRs than this node was given: others send packets there. Delete the Node to register anew', {
+        given: podCidrs,
+        registered: known,
+      })
+    }
+    if (Object.keys(metadata).length > 0 || spec) {
+      await api.patch(node.name, { metadata, ...(spec ? { spec } : {}) }, { type: 'merge', signal })
+    }
   }
   await api.patch(node.name, { status }, { type: 'merge', subresource: 'status', signal })
 }
@@ -124,4 +137,13 @@ async function renew(options: RegistrationOptions, known: Lease | undefined, sig
       .catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error))))
   if (current) return await api.update({ ...current, spec: { ...current.spec, ...spec } }, { signal })
   return await api.create({ metadata: { name: node.name, namespace: NAMESPACE }, spec }, { signal })
+}
+
+/** Our labels or annotations, when one of them is not as it should be. */
+function changed(
+  field: 'labels' | 'annotations',
+  wanted: Readonly<Record<string, string>>,
+  { metadata }: Node,
+): Partial<Record<typeof field, Readonly<Record<string, string>>>> {
+  return Object.entries(wanted).some(([key, value]) => metadata[field]?.[key] !== value) ? { [field]: wanted } : {}
 }

@@ -12,6 +12,9 @@ export interface NodeDescription {
     readonly ephemeralStorageBytes?: number
   }
   readonly labels: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+  /** Ranges of pod addresses that the node chooses itself, primary first; absent: the control plane gives them. */
+  readonly podCidrs?: readonly string[]
   readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[]
   readonly info: {
     readonly machineID: string

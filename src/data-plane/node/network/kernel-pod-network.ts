@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../../../base/errors.ts'
 import { loadLibc } from '../../../base/linux/libc.ts'
@@ -6,7 +6,7 @@ import { createNetworkNamespace, inNetworkNamespace, removeNetworkNamespace } fr
 import type { Logger } from '../../../base/log.ts'
 import type { FibRoute } from '../../../policy/route/fib-route.ts'
 import type { NodeAddressPool } from './addresses/pod-addresses.ts'
-import { applySettings, hostEndSettings, POD_SETTINGS } from './links/device-settings.ts'
+import { applySettings, devicesHere, hostEndSettings, POD_SETTINGS } from './links/device-settings.ts'
 import type { LinkWriter } from './links/link-step.ts'
 import { isPodDevice, planPodLink, podDevice } from './links/plan-pod-link.ts'
 import type { NetworkedPod, PodNetwork } from './pod-network.ts'
@@ -21,6 +21,8 @@ export interface PodRoutes {
 export interface PodHostPorts {
   add(pod: NetworkedPod): Promise<void>
   remove(podUid: string): Promise<void>
+  /** Everything that was there when this agent started has been added. */
+  install(): Promise<void>
 }
 
 export interface KernelPodNetworkOptions {
@@ -44,6 +46,9 @@ const MS_BIND = 4096
 /** Pods on routed links of their own, one network namespace each. Needs root. */
 export class KernelPodNetwork implements PodNetwork {
   readonly #options: KernelPodNetworkOptions
+  #whenRestored: () => void = () => {}
+  /** What an earlier agent has left is known: from here on what is not known may be removed. */
+  readonly restored: Promise<void> = new Promise((resolve) => (this.#whenRestored = resolve))
   /** Work on a pod's network, done or under way. */
   readonly #attached = new Map<string, { readonly ips: readonly string[]; readonly done: Promise<void> }>()
 
@@ -74,6 +79,12 @@ export class KernelPodNetwork implements PodNetwork {
         log.error("a pod's network could not be restored", { uid: pod.podUid, error: messageOf(error) }),
       )
     }
+    try {
+      await this.#options.hostPorts.install()
+    } catch (error) {
+      log.error('masquerade and host ports are not in force', { error: messageOf(error) })
+    }
+    this.#whenRestored()
   }
 
   async attach(pod: NetworkedPod): Promise<void> {
@@ -188,10 +199,4 @@ function rescueNamespace(pid: number, path: string): boolean {
     rmSync(path, { force: true })
     return false
   }
-}
-
-/** Names of the devices in the network namespace of this thread. */
-function devicesHere(): ReadonlySet<string> {
-  const lines = readFileSync('/proc/thread-self/net/dev', 'utf8').split('\n').slice(2)
-  return new Set(lines.map((line) => line.split(':')[0]?.trim() ?? '').filter((name) => name !== ''))
 }

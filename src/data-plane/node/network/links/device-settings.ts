@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 /** One kernel setting: a path below /proc/sys/net and its value. */
 export type Setting = readonly [path: string, value: string]
@@ -36,7 +36,7 @@ export const POD_SETTINGS: readonly Setting[] = [
 ]
 
 /** Of the node: it forwards. Setting what is set already would reset other settings. */
-export const FORWARDING: readonly Setting[] = [
+const FORWARDING: readonly Setting[] = [
   ['ipv4/ip_forward', '1'],
   ['ipv6/conf/all/forwarding', '1'],
 ]
@@ -51,7 +51,7 @@ export function applySettings(settings: readonly Setting[]): void {
 }
 
 /** As applySettings, but what has its value already is not written. */
-export function ensureSettings(settings: readonly Setting[]): void {
+function ensureSettings(settings: readonly Setting[]): void {
   applySettings(settings.filter(([path, value]) => readSetting(path) !== value))
 }
 
@@ -62,6 +62,24 @@ export function readSetting(path: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/**
+ * Makes this machine forward packets of both families. Forwarding machines do not listen to router advertisements unless told to: links that
+ * did go on doing so.
+ */
+export function ensureForwarding(): void {
+  if (readSetting('ipv6/conf/all/forwarding') === '0') {
+    const listening = readdirSync(`${ROOT}/ipv6/conf`).filter((device) => readSetting(`ipv6/conf/${device}/accept_ra`) === '1')
+    applySettings(listening.filter((device) => device !== 'all').map((device) => [`ipv6/conf/${device}/accept_ra`, '2']))
+  }
+  ensureSettings(FORWARDING)
+}
+
+/** Names of the devices in the network namespace of this thread. */
+export function devicesHere(): ReadonlySet<string> {
+  const lines = readFileSync('/proc/thread-self/net/dev', 'utf8').split('\n').slice(2)
+  return new Set(lines.map((line) => line.split(':')[0]?.trim() ?? '').filter((name) => name !== ''))
 }
 
 /** Whether the kernel has IPv6. */

@@ -94,7 +94,11 @@ function wayTo(node: RoutedNode, prefix: IpPrefix, self: SelfNode): FibRoute | s
     for (const gateway of node.addresses) {
       const link = gateway.length === prefix.bytes.length && self.subnets.find((subnet) => prefixContains(subnet.prefix, gateway))
       if (!link) continue
-      return route(prefix, { gateway, device: link.device }, self.addresses.find((address) => address.length === gateway.length))
+      return route(
+        prefix,
+        { gateway, device: link.device },
+        self.addresses.find((address) => address.length === gateway.length),
+      )
     }
     if (self.mode === 'direct') return 'it is not on a link of this node, and routes are to be direct (--node-routes direct)'
   }

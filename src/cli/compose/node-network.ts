@@ -1,0 +1,167 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseIp, parsePrefix, type IpBytes, type IpPrefix } from '../../base/ip.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/log.ts'
+import { nodes } from '../../api/core/v1/node.ts'
+import type { Client } from '../../client/client.ts'
+import { createInformer } from '../../client/informer.ts'
+import type { Nft } from '../../data-plane/forwarding/contract.ts'
+import { openNft } from '../../data-plane/forwarding/nft/index.ts'
+import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
+import {
+  devicesHere,
+  ensureForwarding,
+  ipBatchWriter,
+  ipRouteFib,
+  KernelPodNetwork,
+  NodeAddressPool,
+  NodeRoutes,
+  PodNatTable,
+  readJsonFile,
+  readNodeLinks,
+  TaggedRoutes,
+  TUNNEL_DEVICE,
+  TunnelEnd,
+  tunnelOverhead,
+  VTEP_MAC,
+  VTEP_PORT,
+  writeJsonFile,
+  type NodeRouteMode,
+  type PodNetwork,
+  type PodProtection,
+} from '../../data-plane/node/network/index.ts'
+
+export interface NodeNetworkOptions {
+  readonly name: string
+  /** Primary first. */
+  readonly addresses: readonly string[]
+  readonly routes: NodeRouteMode
+  /** One prefix per family, with commas in between; absent: the control plane gives them. */
+  readonly podCidr?: string | undefined
+  /** The node's directory for what outlives the agent. */
+  readonly stateDir: string
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Logger
+}
+
+/** What a node in kernel mode has beyond one in loopback mode. */
+export interface NodeNetwork {
+  /** For the runtime. */
+  readonly podNetwork: (namespacesDir: string) => PodNetwork
+  /** For the Node object. */
+  readonly annotations: Readonly<Record<string, string>>
+  readonly podCidrs: readonly string[]
+  /** Once the API can be reached: what runs beside the agent. */
+  start(client: Client): Promise<StartedNetwork>
+  close(): void
+}
+
+export interface StartedNetwork {
+  readonly protection: PodProtection | undefined
+  readonly network: Pick<NodeRoutes, 'problem' | 'onChange'>
+  run(signal: AbortSignal): Promise<void>
+}
+
+/** Opens the kernel's tables for one node. Nothing of an earlier agent is changed by that. @throws Error in words a user can act on */
+export async function openNodeNetwork(options: NodeNetworkOptions): Promise<NodeNetwork> {
+  const { name, addresses, log, clock, random } = options
+  const dir = join(options.stateDir, 'network')
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  const primary = addresses[0] as string
+  const links = readNodeLinks(primary)
+  if (!links) throw new Error(`no network interface of this machine has the address ${primary}: pass one that it has (--address)`)
+  const podCidrs = options.podCidr === undefined ? undefined : parsePodCidrs(options.podCidr)
+  ensureForwarding()
+  const nft = openNft({ clock })
+  const positions = join(dir, 'addresses.json')
+  const pool = new NodeAddressPool({ positions: readJsonFile(positions) ?? {}, save: (next) => writeJsonFile(positions, next) })
+  const nat = new PodNatTable({ nft, nodeAddresses: addresses, families: [4, 6] })
+  const routes = new TaggedRoutes(ipRouteFib())
+  const tunnel = await openTunnel(options, { mtu: links.uplink.mtu, file: join(dir, 'tunnel.json') })
+  let nodeRoutes: NodeRoutes | undefined
+  let podNetwork: KernelPodNetwork | undefined
+  const overhead = tunnelOverhead(parseIp(primary) as IpBytes)
+  return {
+    podNetwork: (namespacesDir) =>
+      (podNetwork = new KernelPodNetwork({
+        dir: namespacesDir,
+        addresses: pool,
+        links: ipBatchWriter,
+        routes,
+        hostPorts: nat,
+        nodeAddresses: addresses,
+        mtu: () => links.uplink.mtu - (nodeRoutes?.isTunnelled ? overhead : 0),
+        log,
+      })),
+    annotations: tunnel ? { [VTEP_MAC]: tunnel.mac, [VTEP_PORT]: String(tunnel.port) } : {},
+    podCidrs: options.podCidr?.split(',') ?? [],
+    async start(client) {
+      if (!podNetwork) throw new Error('the pod network starts after the runtime')
+      const informer = createInformer(nodes, { client, clock, random, log })
+      const nodeList = new LastGoodList(informer, { path: join(options.stateDir, 'nodes.json'), clock, log })
+      await nodeList.load()
+      nodeRoutes = new NodeRoutes({
+        name,
+        addresses: addresses.map((text) => parseIp(text) as IpBytes),
+        mode: options.routes,
+        ...(podCidrs ? { podCidrs } : {}),
+        nodes: nodeList,
+        links: () => readNodeLinks(primary),
+        pool,
+        nat,
+        routes,
+        tunnel,
+        restored: podNetwork.restored,
+        clock,
+        log,
+      })
+      const parts = kernelServices({ nft, client, options })
+      const running = [informer, nodeRoutes, ...parts.running]
+      return {
+        protection: parts.protection,
+        network: nodeRoutes,
+        run: async (signal) => void (await Promise.all(running.map((part) => part.run(signal)))),
+      }
+    },
+    close: () => nft.close(),
+  }
+}
+
+/** What else works on the kernel's tables of this node: service proxy, policy enforcer, DNS. Each is an object with `run(signal)`. */
+function kernelServices(_parts: { readonly nft: Nft; readonly client: Client; readonly options: NodeNetworkOptions }): {
+  readonly protection: PodProtection | undefined
+  readonly running: readonly { run(signal: AbortSignal): Promise<void> }[]
+} {
+  return { protection: undefined, running: [] }
+}
+
+async function openTunnel(
+  options: NodeNetworkOptions,
+  parts: { readonly mtu: number; readonly file: string },
+): Promise<TunnelEnd | undefined> {
+  if (options.routes === 'none' || options.routes === 'direct') return undefined
+  const tunnel = new TunnelEnd({
+    ...parts,
+    nodeName: options.name,
+    address: options.addresses[0] as string,
+    links: ipBatchWriter(),
+    hasDevice: () => devicesHere().has(TUNNEL_DEVICE),
+    log: options.log,
+  })
+  await tunnel.open()
+  return tunnel
+}
+
+function parsePodCidrs(text: string): readonly IpPrefix[] {
+  const prefixes = text.split(',').map((part) => parsePrefix(part))
+  const known = prefixes.filter((prefix): prefix is IpPrefix => prefix !== undefined)
+  const families = new Set(known.map((prefix) => prefix.family))
+  if (known.length !== prefixes.length || families.size !== prefixes.length) {
+    throw new Error(
+      `--pod-cidr "${text}" is no pod range: write one prefix per family, such as 10.244.1.0/24 or 10.244.1.0/24,fd00:10:244:1::/64`,
+    )
+  }
+  return known
+}
