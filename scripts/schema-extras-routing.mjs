@@ -163,6 +163,10 @@ export const ROUTING_EXTRAS = {
     fields: {
       detectMultiplier: ['int32', 'Packets in a row that may be lost, 1 to 255. Default 3.'],
       enabled: ['boolean', 'Default true.'],
+      graceful: [
+        'boolean',
+        'A dead path only ends the session as a restart of the peer does, where its BFD shares the fate of its control plane. Default false.',
+      ],
       minimumReceiveMilliseconds: ['int32', 'Shortest interval at which packets are taken, 10 to 60000. Default 300.'],
       minimumTransmitMilliseconds: ['int32', 'Shortest interval at which packets are sent, 10 to 60000. Default 300.'],
     },

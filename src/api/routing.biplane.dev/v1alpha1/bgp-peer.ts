@@ -25,6 +25,8 @@ export interface BgpPeerBfd {
   minimumReceiveMilliseconds?: number | undefined
   /** Default 3. */
   detectMultiplier?: number | undefined
+  /** A dead path only ends the session as a restart of the peer does, where its BFD shares the fate of its control plane. Default false. */
+  graceful?: boolean | undefined
 }
 
 export interface BgpPeerSpec {
