@@ -26,12 +26,12 @@ export function replaceFilter(model: FilterModel): string {
   for (const id of model.labels.keys()) lines.push(`counter ${counterName(id)} { }`)
   for (const [name, { type, elements }] of model.sets) lines.push(`set ${name} { type ${type}; ${elementsOf(elements)}}`)
   // chains before the maps and chains that jump to them
-  for (const name of model.chains.keys()) lines.push(`chain ${name} { }`)
+  for (const [name, { hook = '' }] of model.chains) lines.push(`chain ${name} { ${hook} }`)
   lines.push('}', `table ${TABLE} {`)
   for (const [name, { type, verdicts }] of model.maps) lines.push(`map ${name} { type ${type} : verdict; ${elementsOf(jumps(verdicts))}}`)
-  for (const [name, { hook = '', rules }] of model.chains) lines.push(`chain ${name} {`, hook, ...rules, '}')
+  for (const [name, { rules }] of model.chains) lines.push(`chain ${name} {`, ...rules, '}')
   lines.push('}')
-  return `table ${TABLE}\ndelete table ${TABLE}\n${lines.filter((line) => line !== '').join('\n')}\n`
+  return `table ${TABLE}\ndelete table ${TABLE}\n${lines.join('\n')}\n`
 }
 
 /**

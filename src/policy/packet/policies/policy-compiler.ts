@@ -197,7 +197,7 @@ export class PolicyCompiler {
       if (before) for (const direction of DIRECTIONS) this.#judges.letGo(before.pod[direction])
       const claimed = judged !== undefined && this.#claims.has(judged.uid)
       if (!judged) {
-        changed ||= this.#judged.delete(key)
+        changed = this.#judged.delete(key) || changed
       } else if (!before || before.claimed !== claimed || before.ips !== facts?.ips || !samePod(before.pod, judged)) {
         this.#judged.set(key, { ips: facts?.ips ?? [], pod: judged, claimed })
         changed = true
