@@ -1,5 +1,5 @@
 import type { Endpoint, EndpointSlice, Service, ServicePort } from '../../../api/generated/types.ts'
-import { formatIp, formatPrefix, parseIp, parsePrefix } from '../../../base/ip.ts'
+import { formatIp, formatPrefix, parseIp, parsePrefix, prefixContains } from '../../../base/ip.ts'
 import { selectEndpoints, type CandidateEndpoint, type EndpointSelection } from './select-endpoints.ts'
 import { frontendKey, type Frontend, type FrontendKind, type HealthCheck, type ServiceNode, type ServiceProtocol } from './service-table.ts'
 
@@ -99,16 +99,12 @@ function addressesOf(texts: readonly string[]): string[] {
   return [...found]
 }
 
-/** Ranges of one family; undefined: anyone may send. Ranges of the other family alone restrict nobody, as upstream has it. */
+/** Ranges of one family, none within another; undefined: anyone may send. Ranges of the other family alone restrict nobody, as upstream has it. */
 function rangesOf(texts: readonly string[], family: 4 | 6): readonly string[] | undefined {
-  const ranges = new Set<string>()
-  for (const text of texts) {
-    const prefix = parsePrefix(text.trim())
-    if (prefix?.family !== family) continue
-    if (prefix.length === 0) return undefined
-    ranges.add(formatPrefix(prefix))
-  }
-  return ranges.size > 0 ? [...ranges].sort() : undefined
+  const ranges = texts.flatMap((text) => parsePrefix(text.trim()) ?? []).filter((prefix) => prefix.family === family)
+  if (ranges.length === 0 || ranges.some(({ length }) => length === 0)) return undefined
+  const widest = ranges.filter((range) => !ranges.some((other) => other.length < range.length && prefixContains(other, range)))
+  return [...new Set(widest.map(formatPrefix))].sort()
 }
 
 interface Selected {

@@ -1,0 +1,157 @@
+import type { Frontend, ServiceNode } from '../../../policy/packet/services/index.ts'
+import type { Logger } from '../../../base/log.ts'
+import { messageOf } from '../../../base/errors.ts'
+import { parseIp, parsePrefix, prefixContains } from '../../../base/ip.ts'
+import type { Nft } from '../../forwarding/contract.ts'
+import { AppliedJournal } from './applied-journal.ts'
+import { NOTHING_APPLIED, afterUpdate, planUpdate, type AppliedState, type Generation, type UpdatePlan } from './plan-update.ts'
+import { TABLE, chainsText, emptyRuleset, fullRuleset, preloadedClasses, shapeOf } from './ruleset.ts'
+import { classesOfState } from './state-elements.ts'
+
+export interface KernelTablesOptions {
+  readonly nft: Nft
+  readonly node: ServiceNode
+  readonly random: () => number
+  readonly log: Logger
+  /** Where the last applied state is kept; absent: a restart replaces the tables. */
+  readonly statePath?: string
+}
+
+/** What we know of the tables in the kernel, and the two ways to change them: by difference, or all at once. */
+export class KernelTables {
+  readonly #options: KernelTablesOptions
+  readonly #journal: AppliedJournal | undefined
+  readonly #isOfNode: (address: string) => boolean
+  #applied: AppliedState | undefined
+  #classes = new Set<number>()
+  /** Nothing of that name is in the kernel, so that nothing can be disturbed. */
+  #areAbsent = false
+
+  constructor(options: KernelTablesOptions) {
+    this.#options = options
+    this.#isOfNode = addressesOfNode(options.node)
+    this.#journal = options.statePath === undefined ? undefined : new AppliedJournal(options.statePath, shapeOf(options.node))
+  }
+
+  /** What was last applied; undefined: not known, or not to be relied on. */
+  get applied(): AppliedState | undefined {
+    return this.#applied
+  }
+
+  /** Takes up what an earlier process left, if the kernel still has what that process wrote down. @returns whether it has */
+  async resume(): Promise<boolean> {
+    const [four, six] = [await this.#marker('ip'), await this.#marker('ip6')]
+    this.#areAbsent = four === 'no table' && six === 'no table'
+    if (!this.#journal || typeof four === 'string' || typeof six === 'string') return false
+    if (four.epoch !== six.epoch || four.sequence !== six.sequence) return false
+    const state = await this.#journal.load(four, this.#isOfNode)
+    if (!state) return false
+    this.#applied = state
+    this.#classes = new Set([...preloadedClasses(), ...[...state.frontends.values()].flatMap(classesOfState)])
+    await this.#journal.replace(state)
+    return true
+  }
+
+  /** The plan is only of use to this object, at once. */
+  plan(wanted: Iterable<readonly [key: string, frontend: Frontend | undefined]>): UpdatePlan {
+    return planUpdate(this.#applied ?? NOTHING_APPLIED, wanted, this.#isOfNode)
+  }
+
+  /** Carries a plan out in one transaction. After an error nothing is known any more. @throws NftError */
+  async update(plan: UpdatePlan): Promise<void> {
+    const applied = this.#applied ?? NOTHING_APPLIED
+    this.#applied = undefined
+    if (plan.states.length > 0) {
+      await this.#journal?.append(plan)
+      await this.#addChains(plan.classes, plan.generation)
+      if (plan.changes.length > 0) await this.#options.nft.apply(plan.changes)
+    }
+    this.#applied = afterUpdate(applied, plan)
+  }
+
+  /** Makes the tables anew: one transaction, whatever was there; no packet meets them half done. @throws NftError */
+  async replace(frontends: ReadonlyMap<string, Frontend>): Promise<void> {
+    const { nft, node } = this.#options
+    const epoch = 1 + Math.floor(this.#options.random() * 0xffff_fffe)
+    const empty = { ...NOTHING_APPLIED, frontends: new Map(), hairpin: new Map(), generation: { epoch, sequence: 0 } }
+    this.#applied = undefined
+    const plan = planUpdate(empty, frontends, this.#isOfNode)
+    const state = afterUpdate(empty, { ...plan, generation: { epoch, sequence: 1 } })
+    await this.#journal?.replace(state)
+    if (this.#areAbsent && plan.changes.length > 0) {
+      // nobody is served yet: netlink is much faster than text
+      await nft.run(emptyRuleset(node, empty.generation))
+      this.#areAbsent = false
+      this.#classes = new Set(preloadedClasses())
+      await this.#addChains(plan.classes, state.generation)
+      await nft.apply(plan.changes)
+    } else {
+      await nft.run(fullRuleset(node, state))
+      this.#areAbsent = false
+      this.#classes = new Set([...preloadedClasses(), ...plan.classes])
+    }
+    this.#applied = state
+  }
+
+  /** Keeps the journal short. For idle moments. */
+  async tidy(): Promise<void> {
+    if (this.#journal?.isLong && this.#applied) await this.#journal.replace(this.#applied)
+  }
+
+  /** To be called when somebody else has been at the tables. */
+  distrust(): void {
+    this.#applied = undefined
+  }
+
+  async close(): Promise<void> {
+    await this.#journal?.close()
+  }
+
+  async #addChains(classes: ReadonlySet<number>, generation: Generation): Promise<void> {
+    const missing = [...classes].filter((number) => !this.#classes.has(number))
+    if (missing.length === 0) return
+    await this.#options.nft.run(chainsText(missing, generation))
+    for (const number of missing) this.#classes.add(number)
+  }
+
+  async #marker(family: 'ip' | 'ip6'): Promise<Generation | 'no table' | 'no marker'> {
+    const { nft, log } = this.#options
+    try {
+      return readMarker(await nft.list('map', family, TABLE, 'generation')) ?? 'no marker'
+    } catch (error) {
+      if ((error as { readonly code?: string }).code === 'ENOENT') {
+        return (await nft.list('chains', family).then(
+          (answer) => namesTable(answer),
+          () => true,
+        ))
+          ? 'no marker'
+          : 'no table'
+      }
+      log.warn('what the kernel has of services cannot be read', { family, error: messageOf(error) })
+      return 'no marker'
+    }
+  }
+}
+
+/** The one element of the map `generation`, from `nft -j list map`. */
+function readMarker(answer: unknown): Generation | undefined {
+  const objects = (answer as { readonly nftables?: readonly { readonly map?: { readonly elem?: readonly unknown[] } }[] }).nftables ?? []
+  const elements = objects.flatMap(({ map }) => map?.elem ?? [])
+  const [epoch, sequence] = elements.length === 1 && Array.isArray(elements[0]) ? (elements[0] as unknown[]) : []
+  return typeof epoch === 'number' && typeof sequence === 'number' ? { epoch, sequence } : undefined
+}
+
+function namesTable(answer: unknown): boolean {
+  const objects = (answer as { readonly nftables?: readonly { readonly chain?: { readonly table?: string } }[] }).nftables ?? []
+  return objects.some(({ chain }) => chain?.table === TABLE)
+}
+
+function addressesOfNode(node: ServiceNode): (address: string) => boolean {
+  const own = new Set(node.addresses)
+  const ranges = (node.podRanges ?? []).flatMap((range) => parsePrefix(range) ?? [])
+  return (address) => {
+    if (own.has(address)) return true
+    const bytes = parseIp(address)
+    return bytes !== undefined && ranges.some((range) => prefixContains(range, bytes))
+  }
+}
