@@ -1,0 +1,12 @@
+/**
+ * The kernel's tables: what packets follow. Root on Linux.
+ *
+ *   contract   Nft: rulesets and elements of nf_tables
+ *   nft/       its implementation: openNft
+ *   netlink/   sockets: links, addresses, routes, neighbours, rules (RouteSocket), notifications (NetlinkMonitor)
+ *
+ * What the tables should hold is compiled elsewhere (policy/, data-plane/service-proxy, control-plane/routing).
+ */
+export type { ElementChange, ForeignChange, Nft, NftVerdict, SetElement } from './contract.ts'
+export * from './netlink/index.ts'
+export * from './nft/index.ts'
