@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import type { Logger } from '../../base/log.ts'
-import { ipBatchWriter, probePodNetwork, type NodeRouteMode } from '../../data-plane/node/network/index.ts'
+import { netlinkWriter, probePodNetwork, type NodeRouteMode } from '../../data-plane/node/network/index.ts'
 import type { PodRange } from './pod-range.ts'
 
 export type NetworkMode = 'kernel' | 'loopback'
@@ -26,7 +26,7 @@ export async function chooseNetworkMode(options: {
       `--network kernel needs an address of this machine that other nodes and pods can reach, not ${addresses[0]}: pass --address`,
     )
   }
-  const problems = await probePodNetwork({ links: ipBatchWriter, needsTunnel: routes === 'auto' || routes === 'vxlan' })
+  const problems = await probePodNetwork({ links: netlinkWriter, needsTunnel: routes === 'auto' || routes === 'vxlan' })
   if (problems.length === 0) return 'kernel'
   if (asked === 'kernel')
     throw new Error(`--network kernel is not possible here: ${problems.map(({ what, fix }) => `${what}; ${fix}`).join('. ')}`)

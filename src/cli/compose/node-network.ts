@@ -12,7 +12,7 @@ import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
 import {
   devicesHere,
   ensureForwarding,
-  ipBatchWriter,
+  netlinkWriter,
   ipRouteFib,
   KernelPodNetwork,
   NodeAddressPool,
@@ -88,7 +88,7 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
       (podNetwork = new KernelPodNetwork({
         dir: namespacesDir,
         addresses: pool,
-        links: ipBatchWriter,
+        links: netlinkWriter,
         routes,
         hostPorts: nat,
         nodeAddresses: addresses,
@@ -146,7 +146,7 @@ async function openTunnel(
     ...parts,
     nodeName: options.name,
     address: options.addresses[0] as string,
-    links: ipBatchWriter(),
+    links: netlinkWriter(),
     hasDevice: () => devicesHere().has(TUNNEL_DEVICE),
     log: options.log,
   })

@@ -16,7 +16,7 @@
 export { NodeAddressPool } from './addresses/pod-addresses.ts'
 export { KernelPodNetwork, removeNamespaces } from './kernel-pod-network.ts'
 export { devicesHere, ensureForwarding } from './links/device-settings.ts'
-export { ipBatchWriter } from './links/ip-batch.ts'
+export { netlinkWriter } from './links/netlink-links.ts'
 export { PodNatTable, REMOVE_POD_NAT } from './nat/pod-nat-table.ts'
 export { readNodeLinks } from './node-links.ts'
 export { NodeRoutes } from './node-routes.ts'
