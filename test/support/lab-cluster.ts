@@ -28,7 +28,7 @@ import { REPOSITORY } from './program.ts'
 export interface LabClusterOptions {
   /** Names of the nodes. Default `a`, `b`, `c`. */
   readonly nodes?: readonly string[]
-  /** `lan`: all on one link; `routed`: each node on a link of its own behind one router. Default `lan`. */
+  /** See Topology. Default `lan`. */
   readonly topology?: Topology
   /** More arguments for `biplane node`, beside name, address, data directory and `--network kernel`. */
   readonly nodeArgs?: readonly string[]
