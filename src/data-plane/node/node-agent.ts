@@ -58,6 +58,8 @@ export interface NodeAgentOptions {
   readonly protection?: PodProtection
   /** Why pods cannot have a network just now: the node is not ready meanwhile. */
   readonly network?: { problem(): string | undefined; readonly onChange: (fn: () => void) => () => void }
+  /** Text of a pod's /etc/resolv.conf (see `planResolvConf`); absent: pods have the node's. */
+  readonly resolvConf?: (pod: Pod) => string
   /** A hollow node keeps no list of services and recipes. */
   readonly hollow?: boolean
 }
@@ -129,6 +131,7 @@ export class NodeAgent {
       recorder.event({ apiVersion: 'v1', kind: 'Pod', ...pod }, type, reason, message)
     const statuses = new StatusManager({ client, clock, log, signal })
     const resolve = this.#resolveDeps(probed.capabilities.mounts)
+    if (this.#options.resolvConf && !probed.capabilities.mounts) log.warn("pods ask the node's resolvers: files cannot be mounted for them")
     const deps = this.#workerDeps({ resolve, record, statuses })
 
     await this.#services?.load()
@@ -189,6 +192,7 @@ export class NodeAgent {
       hostIPs,
       allocatable: node.capacity,
       mounts,
+      resolvConf: this.#options.resolvConf,
       clusterDomain: this.#options.clusterDomain ?? 'cluster.local',
       baseEnv: this.#options.baseEnv ?? {},
     }

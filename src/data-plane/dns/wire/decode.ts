@@ -164,7 +164,8 @@ export const NAMES_IN_DATA: Readonly<Record<number, readonly [before: number, na
 function readData(reader: Reader, type: number, end: number): Uint8Array {
   const layout = NAMES_IN_DATA[type]
   const start = reader.at
-  if (!layout) return reader.bytes.slice(start, end)
+  // a copy: what is kept must not keep the whole datagram
+  if (!layout) return new Uint8Array(reader.bytes.subarray(start, end))
   const [before, names, behind] = layout
   reader.at = start + before
   let text = ''

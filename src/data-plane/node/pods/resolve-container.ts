@@ -23,6 +23,8 @@ export interface ResolveDeps {
   readonly allocatable: { readonly cpuMillis: number; readonly memoryBytes: number }
   /** /etc/hosts can be put in place. */
   readonly mounts: boolean
+  /** Text of a pod's /etc/resolv.conf; absent: pods have the node's. */
+  readonly resolvConf?: ((pod: Pod) => string) | undefined
   readonly clusterDomain: string
   /** PATH and the like, the weakest variables of every container. */
   readonly baseEnv: Readonly<Record<string, string>>
@@ -61,6 +63,9 @@ export async function resolveContainer(
   if (deps.mounts && !mounts.some((mount) => mount.mountPath === '/etc/hosts')) {
     mounts.push({ hostPath: await writeHosts(pod, sandbox, deps), mountPath: '/etc/hosts', readOnly: false })
   }
+  if (deps.mounts && deps.resolvConf && !mounts.some((mount) => mount.mountPath === '/etc/resolv.conf')) {
+    mounts.push({ hostPath: await writeResolvConf(sandbox, deps.resolvConf(pod)), mountPath: '/etc/resolv.conf', readOnly: false })
+  }
   const user = userOf(pod, name)
   const cpu = spec.resources?.limits?.['cpu']
   const memory = spec.resources?.limits?.['memory']
@@ -87,6 +92,13 @@ function configError(error: unknown): never {
 export async function writeHosts(pod: Pod, sandbox: Sandbox, deps: Pick<ResolveDeps, 'services' | 'clusterDomain'>): Promise<string> {
   const path = join(sandbox.dir, 'hosts')
   await writeFile(path, hostsFile(pod, deps.services(), { podIPs: sandbox.ips, clusterDomain: deps.clusterDomain }))
+  await chmod(path, 0o644)
+  return path
+}
+
+async function writeResolvConf(sandbox: Sandbox, text: string): Promise<string> {
+  const path = join(sandbox.dir, 'resolv.conf')
+  await writeFile(path, text)
   await chmod(path, 0o644)
   return path
 }

@@ -1,0 +1,54 @@
+import { join } from 'node:path'
+import { readIfPresent } from '../connect.ts'
+import type { ListenAddress } from '../program/options.ts'
+import { PROGRAM_VERSION } from '../program-version.ts'
+import { isReadyAt, type CompanionOptions } from './companion.ts'
+import { dnsSocketPath } from './dns.ts'
+import { dataLayout } from './layout.ts'
+
+export interface DnsCompanionOptions extends Pick<CompanionOptions, 'env' | 'clock' | 'random' | 'log' | 'stopAtEnd'> {
+  /** The command that starts this program: executable and script. */
+  readonly self: readonly string[]
+  readonly dataDir: string
+  /** Of the node. */
+  readonly name: string
+  readonly server: string
+  /** PEM file that stays there. */
+  readonly caFile: string
+  readonly listen: readonly ListenAddress[]
+  readonly domain: string
+  /** Ranges of pods and services. */
+  readonly reverseRanges: readonly string[]
+  /** More flags of `biplane dns`. */
+  readonly flags?: readonly string[]
+}
+
+/** How the agent of a node keeps its DNS server: for `superviseCompanion`. */
+export function dnsCompanion(options: DnsCompanionOptions): CompanionOptions {
+  const { self, dataDir, name, server, caFile, listen, domain, reverseRanges, flags = [], ...rest } = options
+  const { state } = dataLayout(dataDir).node(name)
+  const address = ({ host, port }: ListenAddress): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)
+  const argv = [
+    ...self,
+    'dns',
+    ...['--data-dir', dataDir, '--name', name, '--server', server, '--ca-file', caFile, '--domain', domain],
+    ...listen.flatMap((each) => ['--listen', address(each)]),
+    ...reverseRanges.flatMap((range) => ['--reverse-range', range]),
+    ...flags,
+  ]
+  return {
+    ...rest,
+    role: 'dns',
+    argv,
+    version: programOf(self),
+    recordFile: join(state, 'dns.process.json'),
+    logFile: join(state, 'dns.log'),
+    isReady: (pid) => isReadyAt(dnsSocketPath(dataDir, name), pid),
+  }
+}
+
+/** The program's version, and its text where that is one small file: another build of the same version is another program. */
+function programOf(self: readonly string[]): string {
+  const script = readIfPresent(self.at(-1) ?? '') ?? ''
+  return `${PROGRAM_VERSION} ${script.length < 100_000 ? script : ''}`
+}
