@@ -1,0 +1,89 @@
+import type { Clock } from '../../../base/clock.ts'
+import type { Logger } from '../../../base/log.ts'
+import type { RuleLabel } from './filter-model.ts'
+import { readLoggedPacket, type LoggedPacket } from './logged-packet.ts'
+
+/** A packet that was denied, and by whom. */
+export interface Denial extends LoggedPacket {
+  /** Milliseconds since 1970. */
+  readonly atMs: number
+  /** `namespace/name`, where the address is a pod's. */
+  readonly sourcePod?: string
+  readonly destinationPod?: string
+  readonly direction: RuleLabel['direction']
+  readonly tier: RuleLabel['tier']
+  /** Ids of the policies; several where NetworkPolicies isolate together and no rule of theirs matched. */
+  readonly policies: readonly string[]
+  readonly rule?: RuleLabel['rule']
+  readonly denyAction?: RuleLabel['denyAction']
+}
+
+const MAX_DENIALS = 1000
+/** Lines a second; what is above is counted and told with the next line. */
+const MAX_LINES = 20
+
+/** The last denials, and a log line for each, within bounds. */
+export class VerdictLog {
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #podAt: (address: string) => string | undefined
+  readonly #ring: Denial[] = []
+  #next = 0
+  #second = 0
+  #lines = 0
+  #left = 0
+
+  /** @param podAt `namespace/name` of the pod with an address */
+  constructor(options: { readonly clock: Clock; readonly log: Logger; readonly podAt: (address: string) => string | undefined }) {
+    this.#clock = options.clock
+    this.#log = options.log
+    this.#podAt = options.podAt
+  }
+
+  /** Oldest first; at most 1,000. */
+  recent(): readonly Denial[] {
+    return [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)]
+  }
+
+  /** @param packet the beginning of the packet */
+  note(label: RuleLabel, packet: Uint8Array): void {
+    const read = readLoggedPacket(packet)
+    if (!read) return
+    const { verdict, direction, tier, policies, rule, denyAction } = label
+    const sourcePod = this.#podAt(read.source)
+    const destinationPod = this.#podAt(read.destination)
+    const fields = {
+      ...read,
+      ...(sourcePod === undefined ? {} : { sourcePod }),
+      ...(destinationPod === undefined ? {} : { destinationPod }),
+      direction,
+      tier,
+      policies,
+      ...(rule ? { rule } : {}),
+      ...(denyAction ? { denyAction } : {}),
+    }
+    if (verdict === 'deny') {
+      this.#ring[this.#next] = { atMs: this.#clock.now(), ...fields }
+      this.#next = (this.#next + 1) % MAX_DENIALS
+    }
+    this.#tell(verdict, fields)
+  }
+
+  #tell(verdict: RuleLabel['verdict'], fields: Omit<Denial, 'atMs'>): void {
+    const second = Math.floor(this.#clock.monotonic() / 1000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#lines = 0
+    }
+    if (this.#lines >= MAX_LINES) {
+      this.#left++
+      return
+    }
+    this.#lines++
+    this.#log.info(verdict === 'deny' ? 'packet denied' : 'packet accepted', {
+      ...fields,
+      ...(this.#left > 0 ? { untold: this.#left } : {}),
+    })
+    this.#left = 0
+  }
+}
