@@ -65,6 +65,7 @@ export class LabCluster {
   readonly segments: ReadonlyMap<string, Segment>
   readonly nodes: readonly LabNode[]
   readonly #options: LabClusterOptions
+  #controlAddress = ''
   readonly #processes = new Map<string, ChildProcess>()
   readonly #transports: Transport[] = []
   #forward: Forward | undefined
@@ -161,7 +162,7 @@ export class LabCluster {
       ...args,
     ])
     const file = dataLayout(join(this.dir, 'control')).adminKubeconfig
-    await poll('the control plane serves', () => (existsSync(file) ? true : undefined), { withinMs: READY_MS })
+    await this.#until('the control plane serves', 'control-plane', () => (existsSync(file) ? true : undefined))
     this.#forward ??= await forwardInto(this.control, { address, port: 6443 })
     writeFileSync(
       this.kubeconfig,
@@ -177,7 +178,7 @@ export class LabCluster {
       this.#transports.push(transport)
       this.#client = createClient(transport)
     }
-    await poll('the API answers', async () => (await this.client.of(nodes).list()) && true, { withinMs: READY_MS })
+    await this.#until('the API answers', 'control-plane', async () => (await this.client.of(nodes).list()) && true)
   }
 
   /** Starts the agent of a node; returns at once. @param args beside those of all nodes */
@@ -201,16 +202,10 @@ export class LabCluster {
   }
 
   async ready(name: string): Promise<void> {
-    await poll(
-      `node ${name} is ready`,
-      async () => {
-        const child = this.#processes.get(name)
-        if (child && child.exitCode !== null) throw new Error(`biplane node ended with ${child.exitCode}`)
-        const node = await this.client.of(nodes).get(name)
-        return node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') || undefined
-      },
-      { withinMs: READY_MS },
-    )
+    await this.#until(`node ${name} is ready`, name, async () => {
+      const node = await this.client.of(nodes).get(name)
+      return node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') || undefined
+    })
   }
 
   /**
@@ -293,7 +288,12 @@ export class LabCluster {
     await this.lab.remove()
   }
 
-  #controlAddress = ''
+  /** Polls, but not for a process that has ended. */
+  async #until(what: string, name: string, probe: () => Promise<true | undefined> | true | undefined): Promise<void> {
+    const child = this.#processes.get(name)
+    const found = await poll(what, () => (child && child.exitCode !== null ? 'ended' : probe()), { withinMs: READY_MS })
+    if (found === 'ended') throw new Error(`biplane ${name} ended with ${child?.exitCode} before ${what}: ${this.logs(name).slice(-2_000)}`)
+  }
 
   async #open(controlAddress: string): Promise<void> {
     this.#controlAddress = controlAddress

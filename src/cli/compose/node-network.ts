@@ -70,7 +70,7 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
   const dir = join(options.stateDir, 'network')
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const primary = addresses[0] as string
-  const links = readNodeLinks(primary)
+  const links = await readNodeLinks(primary)
   if (!links) throw new Error(`no network interface of this machine has the address ${primary}: pass one that it has (--address)`)
   const podCidrs = options.podCidr === undefined ? undefined : parsePodCidrs(options.podCidr)
   ensureForwarding()

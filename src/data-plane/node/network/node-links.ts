@@ -1,6 +1,6 @@
-import { networkInterfaces } from 'node:os'
-import { formatIp, parseIp, parsePrefix, type IpPrefix } from '../../../base/ip.ts'
-import { readSetting } from './links/device-settings.ts'
+import { compareIp, parseIp, prefixOf, type IpBytes, type IpPrefix } from '../../../base/ip.ts'
+import { RouteSocket } from '../../forwarding/netlink/index.ts'
+import type { KernelAddress, KernelLink } from '../../../protocols/netlink/route/index.ts'
 import { isPodDevice } from './links/plan-pod-link.ts'
 import { TUNNEL_DEVICE } from './routes/plan-node-routes.ts'
 
@@ -12,33 +12,31 @@ export interface NodeLinks {
   readonly subnets: readonly { readonly prefix: IpPrefix; readonly device: string }[]
 }
 
-const DEFAULT_MTU = 1500
+const SCOPE_UNIVERSE = 0
 
-/**
- * Looks at the network namespace of this thread. Only links that are up are seen.
- * @param address the node's primary address @returns undefined when no link has it
- */
-export function readNodeLinks(address: string): NodeLinks | undefined {
-  const wanted = parseIp(address)
-  const found = Object.entries(networkInterfaces()).flatMap(([device, addresses]) =>
-    (addresses ?? []).map((entry) => ({ device, ...entry })),
-  )
-  const uplink =
-    wanted &&
-    found.find(
-      (entry) =>
-        parseIp(entry.address.split('%')[0] ?? '')?.every((byte, i) => byte === wanted[i]) && sameFamily(entry.family, wanted.length),
-    )
-  if (!uplink) return undefined
-  const subnets = found
-    .filter(({ device, internal }) => !internal && !isPodDevice(device) && device !== TUNNEL_DEVICE)
-    .flatMap(({ device, cidr }) => {
-      const prefix = cidr ? parsePrefix(cidr.replace(/%[^/]*/, '')) : undefined
-      return prefix && !isLinkLocal(prefix) ? [{ prefix, device }] : []
-    })
-  return { uplink: { device: uplink.device, mtu: Number(readSetting(`ipv6/conf/${uplink.device}/mtu`)) || DEFAULT_MTU }, subnets }
+/** Reads the links of this machine. @param address the node's primary address @returns undefined when no link has it */
+export async function readNodeLinks(address: string): Promise<NodeLinks | undefined> {
+  const socket = new RouteSocket()
+  try {
+    return findNodeLinks(parseIp(address) as IpBytes, await socket.links(), await socket.addresses())
+  } finally {
+    socket.close()
+  }
 }
 
-const sameFamily = (family: string, bytes: number): boolean => (family === 'IPv4') === (bytes === 4)
-
-const isLinkLocal = (prefix: IpPrefix): boolean => prefix.family === 6 && formatIp(prefix.bytes).startsWith('fe80')
+/** Pure part of readNodeLinks. Links count whether their wire is there or not: a cable that was pulled comes back. */
+export function findNodeLinks(address: IpBytes, links: readonly KernelLink[], addresses: readonly KernelAddress[]): NodeLinks | undefined {
+  const byIndex = new Map(links.map((link) => [link.index, link]))
+  const own = addresses.find((candidate) => compareIp(candidate.bytes, address) === 0)
+  const uplink = own && byIndex.get(own.link)
+  if (!uplink) return undefined
+  const subnets = addresses.flatMap(({ bytes, length, link, scope }) => {
+    const device = byIndex.get(link)?.name ?? 'lo'
+    // an address alone is no subnet: nobody else is on it
+    const isSubnet = scope === SCOPE_UNIVERSE && length < bytes.length * 8
+    return isSubnet && device !== 'lo' && device !== TUNNEL_DEVICE && !isPodDevice(device)
+      ? [{ prefix: prefixOf(bytes, length), device }]
+      : []
+  })
+  return { uplink: { device: uplink.name, mtu: uplink.mtu }, subnets }
+}

@@ -19,7 +19,7 @@ export interface NodeRoutesOptions {
   readonly podCidrs?: readonly IpPrefix[]
   /** All nodes, also while the control plane is away. */
   readonly nodes: { list(): readonly Node[]; onChange(fn: () => void): () => void }
-  readonly links: () => NodeLinks | undefined
+  readonly links: () => Promise<NodeLinks | undefined>
   readonly pool: NodeAddressPool
   readonly nat: PodNatTable
   readonly routes: TaggedRoutes
@@ -116,7 +116,7 @@ export class NodeRoutes {
     const { nodes, name, addresses, mode, links, pool, routes, tunnel, nat } = this.#options
     const known = nodes.list().map(readNode)
     const own = pool.ranges
-    const self = { name, addresses, mode, podCidrs: own, subnets: links()?.subnets ?? [] }
+    const self = { name, addresses, mode, podCidrs: own, subnets: (await links())?.subnets ?? [] }
     const plan = planNodeRoutes(known, self)
     this.#isTunnelled = mode === 'vxlan' || plan.tunnels.length > 0
     await tunnel?.setAddresses(own)

@@ -1,15 +1,12 @@
 import { closeSync, openSync } from 'node:fs'
-import { NetlinkError, NetlinkSocket } from '../../../forwarding/netlink/index.ts'
+import { RouteSocket, type NetlinkError } from '../../../forwarding/netlink/index.ts'
 import {
   AF_INET6,
   familyOf,
   IFA_NODAD,
-  NETLINK_ROUTE,
   NUD_NOARP,
   NUD_PERMANENT,
-  readLink,
   ROUTE_TYPES,
-  RTM,
   TABLE_MAIN,
   writeDeleteLink,
   writeDeleteNeighbour,
@@ -19,11 +16,11 @@ import {
   writeRoute,
   writeSetLink,
 } from '../../../../protocols/netlink/route/index.ts'
-import { NetlinkWriter, NLM_ACK, NLM_REQUEST } from '../../../../protocols/netlink/index.ts'
+import type { NetlinkWriter } from '../../../../protocols/netlink/index.ts'
 import { LinkError, type LinkStep, type LinkWriter } from './link-step.ts'
 
 const SCOPE_LINK = 253
-const IFLA_NAME = 3
+const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV', 'ESRCH'])
 /** Of forwarding entries: a UDP port other than the device's own. */
 const NDA_PORT = 6
 const NEXT_HOP_ONLINK = 4
@@ -37,7 +34,7 @@ export function netlinkWriter(namespace?: string): LinkWriter {
   return {
     async apply(steps) {
       if (steps.length === 0) return
-      const socket = new NetlinkSocket({ protocol: NETLINK_ROUTE, ...(namespace === undefined ? {} : { namespace }) })
+      const socket = new RouteSocket(namespace === undefined ? {} : { namespace })
       const batch = new Batch(socket)
       try {
         for (const step of steps) await batch.add(step)
@@ -52,73 +49,60 @@ export function netlinkWriter(namespace?: string): LinkWriter {
 
 /** Steps become messages; as many as possible are sent at once. */
 class Batch {
-  readonly #socket: NetlinkSocket
+  readonly #socket: RouteSocket
   readonly #indexes = new Map<string, number>([['lo', LOOPBACK]])
   readonly #files: number[] = []
-  #writer = new NetlinkWriter()
-  #steps: LinkStep[] = []
-  #last = 0
+  #steps: { readonly step: LinkStep; readonly link: number }[] = []
 
-  constructor(socket: NetlinkSocket) {
+  constructor(socket: RouteSocket) {
     this.#socket = socket
   }
 
   async add(step: LinkStep): Promise<void> {
     const makes = step.op === 'add-veth' || step.op === 'add-vxlan'
-    const link = makes ? 0 : (this.#indexes.get(step.device) ?? (await this.#find(step.device)))
-    this.#last = this.#socket.sequences(1)
-    this.#steps.push(step)
-    this.#write(step, link)
-    if (step.op === 'delete-link') this.#indexes.delete(step.device)
+    if (step.op.startsWith('delete-')) return await this.#remove(step)
+    const link = makes ? 0 : await this.#find(step.device)
+    this.#steps.push({ step, link })
   }
 
   /** @throws LinkError of the first step that was refused; those after it may have been taken */
   async flush(): Promise<void> {
-    if (this.#steps.length === 0) return
-    const bytes = this.#writer.finish()
     const steps = this.#steps
-    const first = this.#last - steps.length + 1
-    this.#writer = new NetlinkWriter()
     this.#steps = []
-    const errors = await this.#socket.request({ bytes, lastSequence: this.#last, what: 'links' })
-    for (const error of errors) {
-      const step = steps[error.sequence - first]
-      // gone already: that is what was wanted
-      if (step?.op.startsWith('delete-') && ['ENOENT', 'ENODEV'].includes(NetlinkError.of('', error).code)) continue
-      const what = step ? `${step.op} ${step.device}` : 'links'
-      const { code, message } = NetlinkError.of(what, error)
-      throw new LinkError(code, message)
-    }
+    const writes = steps.map(
+      ({ step, link }) =>
+        (writer: NetlinkWriter, sequence: number) =>
+          this.#write(writer, sequence, step, link),
+    )
+    const what = [...new Set(steps.map(({ step }) => `${step.op} ${step.device}`))].join(', ')
+    await this.#socket.many(what, writes).catch(asLinkError)
   }
 
   close(): void {
     for (const fd of this.#files) closeSync(fd)
   }
 
-  async #find(device: string): Promise<number> {
+  /** What is gone already is as it was to be. */
+  async #remove(step: LinkStep): Promise<void> {
     await this.flush()
-    const sequence = this.#socket.sequences(1)
-    const writer = new NetlinkWriter()
-    writer.message(RTM.getLink, NLM_REQUEST | NLM_ACK, sequence)
-    writer.head(new Uint8Array(16))
-    writer.string(IFLA_NAME, device)
-    let index = 0
-    const errors = await this.#socket.request({ bytes: writer.finish(), lastSequence: sequence, what: `device ${device}` }, (message) => {
-      if (message.type === RTM.newLink) index = readLink(message).index
-    })
-    if (errors[0] || index === 0) {
-      const { code, message } = errors[0]
-        ? NetlinkError.of(`device ${device}`, errors[0])
-        : { code: 'ENODEV', message: `no device ${device}` }
-      throw new LinkError(code, message)
-    }
-    this.#indexes.set(device, index)
-    return index
+    const link = this.#indexes.get(step.device) ?? (await this.#socket.link(step.device))?.index
+    if (link === undefined) return
+    const done = this.#socket.one(`${step.op} ${step.device}`, (writer, sequence) => this.#write(writer, sequence, step, link))
+    await done.catch((error: unknown) => (GONE.has((error as NetlinkError).code) ? undefined : asLinkError(error)))
+    if (step.op === 'delete-link') this.#indexes.delete(step.device)
   }
 
-  #write(step: LinkStep, link: number): void {
-    const writer = this.#writer
-    const sequence = this.#last
+  async #find(device: string): Promise<number> {
+    const known = this.#indexes.get(device)
+    if (known !== undefined) return known
+    await this.flush()
+    const link = await this.#socket.link(device)
+    if (!link) throw new LinkError('ENODEV', `there is no device ${device}`)
+    this.#indexes.set(device, link.index)
+    return link.index
+  }
+
+  #write(writer: NetlinkWriter, sequence: number, step: LinkStep, link: number): void {
     switch (step.op) {
       case 'add-veth': {
         const { device: name, mac, mtu } = step
@@ -184,4 +168,9 @@ function forwarding(link: number, mac: string, ip?: Uint8Array): Parameters<type
 
 function macBytes(mac: string): Uint8Array {
   return Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16))
+}
+
+function asLinkError(error: unknown): never {
+  const { code, message } = error as NetlinkError
+  throw new LinkError(code, message)
 }
