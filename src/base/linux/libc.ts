@@ -30,6 +30,8 @@ export interface Libc {
   listen(fd: number, backlog: number): void
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): void
   getsockopt(fd: number, level: number, name: number, sizeBytes: number): Uint8Array
+  /** Classic BPF (SO_ATTACH_FILTER): what the program does not want never reaches the socket. Eight bytes an instruction, in the machine's order. */
+  attachFilter(fd: number, instructions: Uint8Array): void
   send(fd: number, data: Uint8Array, flags: number): number
   sendto(fd: number, data: Uint8Array, flags: number, address: Uint8Array): number
   /** Bytes received. @throws SystemCallError `EAGAIN` when nothing is there and the socket does not block */
@@ -70,6 +72,7 @@ type NativeFunction = ((...args: unknown[]) => number) & {
   async(...args: [...unknown[], (error: Error | null, result: number) => void]): void
 }
 interface Koffi {
+  struct(name: string, fields: Readonly<Record<string, string>>): unknown
   load(path: string | null): { func(signature: string): NativeFunction }
   errno(): number
 }
@@ -85,6 +88,8 @@ function bindLibc(): Libc {
   const connect = native('int connect(int, const uint8_t *, uint32_t)')
   const listen = native('int listen(int, int)')
   const setsockopt = native('int setsockopt(int, int, int, const uint8_t *, uint32_t)')
+  koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'const void *' })
+  const setFilter = native('int setsockopt(int, int, int, const sock_fprog *, uint32_t)')
   const getsockopt = native('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint32_t *)')
   const send = native('long send(int, const uint8_t *, size_t, int)')
   const sendto = native('long sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)')
@@ -120,6 +125,10 @@ function bindLibc(): Libc {
       const length = [sizeBytes]
       checked('getsockopt', getsockopt(fd, level, name, value, length))
       return value.subarray(0, length[0])
+    },
+    attachFilter(fd, instructions) {
+      // SOL_SOCKET, SO_ATTACH_FILTER; a struct of a length and a pointer
+      checked('setsockopt', setFilter(fd, 1, 26, { len: instructions.length / 8, filter: instructions }, 16))
     },
     send: (fd, data, flags) => checked('send', send(fd, data, data.length, flags)),
     sendto: (fd, data, flags, address) => checked('sendto', sendto(fd, data, data.length, flags, address, address.length)),
