@@ -204,7 +204,8 @@ function startTicksOf(pid: number): string | undefined {
 /** Asks `/ready` on a unix socket, and whether it is this very process that answers there (`OK <pid>`). */
 export function isReadyAt(socketPath: string, pid: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const request = get({ socketPath, path: '/ready', timeout: 2_000 }, (response) => {
+    // a kept connection would lead to the process that was there before
+    const request = get({ socketPath, path: '/ready', timeout: 2_000, agent: false }, (response) => {
       let text = ''
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => (text += chunk))

@@ -31,9 +31,13 @@ export function dnsCompanion(options: DnsCompanionOptions): CompanionOptions {
   const argv = [
     ...self,
     'dns',
-    ...['--data-dir', dataDir, '--name', name, '--server', server, '--ca-file', caFile, '--domain', domain],
-    ...listen.flatMap((each) => ['--listen', address(each)]),
-    ...reverseRanges.flatMap((range) => ['--reverse-range', range]),
+    `--data-dir=${dataDir}`,
+    `--name=${name}`,
+    `--server=${server}`,
+    `--ca-file=${caFile}`,
+    `--domain=${domain}`,
+    ...listen.map((each) => `--listen=${address(each)}`),
+    ...reverseRanges.map((range) => `--reverse-range=${range}`),
     ...flags,
   ]
   return {

@@ -159,7 +159,11 @@ describe('messages', () => {
 
 describe('names', () => {
   test('text and back', () => {
-    fc.assert(fc.property(names, (name) => void expect(parseName(nameText(name))).toBe(name)))
+    fc.assert(
+      fc.property(names, (name) => {
+        expect(parseName(nameText(name))).toBe(name)
+      }),
+    )
   })
 
   test.each(['a..b', '.a', 'a'.repeat(64), `${'abcdefgh.'.repeat(32)}x`, 'a\\', 'a\\999', 'ä€'])('%s is no name', (text) => {

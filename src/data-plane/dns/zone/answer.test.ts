@@ -52,7 +52,7 @@ const show = (each: DnsRecord): string => {
   if (each.type === TYPE.TXT) return `${name} TXT ${view.toString('latin1', 1)}`
   return `${name} ${typeName(each.type)} ${nameText(nameAt(each.data, 0))}`
 }
-const ask = (name: string, type: keyof typeof TYPE, options: ZoneOptions | undefined = undefined, rotate = 0): string[] => {
+const ask = (name: string, type: keyof typeof TYPE, options?: ZoneOptions, rotate = 0): string[] => {
   const found = answer(
     { name: wireName(name), type: TYPE[type], class: CLASS_IN },
     options ? compileZone(services, slices, options) : zone,

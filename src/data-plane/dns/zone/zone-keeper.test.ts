@@ -52,11 +52,19 @@ test('a zone that was changed step by step is the zone made from nothing', () =>
       const services = new Map<string, Service>()
       const slices = new Map<string, EndpointSlice>()
       for (const each of steps) {
-        if (each.do === 'service') (services.set(keyOf(each.object), each.object), keeper.setService(each.object))
-        else if (each.do === 'slice') (slices.set(keyOf(each.object), each.object), keeper.setSlice(each.object))
-        else if (each.do === 'no service') (services.delete(each.key), keeper.deleteService(each.key))
-        else if (each.do === 'no slice') (slices.delete(each.key), keeper.deleteSlice(each.key))
-        else keeper.snapshot()
+        if (each.do === 'service') {
+          services.set(keyOf(each.object), each.object)
+          keeper.setService(each.object)
+        } else if (each.do === 'slice') {
+          slices.set(keyOf(each.object), each.object)
+          keeper.setSlice(each.object)
+        } else if (each.do === 'no service') {
+          services.delete(each.key)
+          keeper.deleteService(each.key)
+        } else if (each.do === 'no slice') {
+          slices.delete(each.key)
+          keeper.deleteSlice(each.key)
+        } else keeper.snapshot()
       }
       const sorted = [...slices.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
       expect(view(keeper.snapshot())).toEqual(view(compileZone([...services.values()], sorted, ZONE)))
