@@ -61,11 +61,12 @@ export class LabCluster {
   readonly lab: NetworkLab
   /** Host of the control plane; it has no route to pods: what is outside. */
   readonly control: LabHost
+  /** Of the control plane's host, IPv4 then IPv6. */
+  readonly controlAddresses: readonly [string, string]
   /** The links between hosts: one called `lan`, or one for each host behind host `router`. */
   readonly segments: ReadonlyMap<string, Segment>
   readonly nodes: readonly LabNode[]
   readonly #options: LabClusterOptions
-  #controlAddress = ''
   readonly #processes = new Map<string, ChildProcess>()
   readonly #transports: Transport[] = []
   #forward: Forward | undefined
@@ -75,6 +76,7 @@ export class LabCluster {
     readonly dir: string
     readonly lab: NetworkLab
     readonly control: LabHost
+    readonly controlAddresses: readonly [string, string]
     readonly segments: ReadonlyMap<string, Segment>
     readonly nodes: readonly LabNode[]
     readonly options: LabClusterOptions
@@ -82,6 +84,7 @@ export class LabCluster {
     this.dir = parts.dir
     this.lab = parts.lab
     this.control = parts.control
+    this.controlAddresses = parts.controlAddresses
     this.segments = parts.segments
     this.nodes = parts.nodes
     this.#options = parts.options
@@ -106,9 +109,17 @@ export class LabCluster {
         addresses: addresses.get(name) as [string, string],
         dataDir: join(dir, name),
       }))
-      const cluster = new LabCluster({ dir, lab, control: named('control'), segments, nodes: labNodes, options })
+      const cluster = new LabCluster({
+        dir,
+        lab,
+        control: named('control'),
+        controlAddresses: addresses.get('control') as [string, string],
+        segments,
+        nodes: labNodes,
+        options,
+      })
       try {
-        await cluster.#open((addresses.get('control') as [string, string])[0])
+        await cluster.#open()
         return cluster
       } catch (error) {
         const said = cluster.logs()
@@ -146,7 +157,7 @@ export class LabCluster {
   }
 
   async startControlPlane(): Promise<void> {
-    const address = this.#controlAddress
+    const [address] = this.controlAddresses
     const args = this.#options.controlPlaneArgs ?? [
       '--cluster-cidr',
       '10.244.0.0/16,fd00:10:244::/48',
@@ -295,8 +306,7 @@ export class LabCluster {
     if (found === 'ended') throw new Error(`biplane ${name} ended with ${child?.exitCode} before ${what}: ${this.logs(name).slice(-2_000)}`)
   }
 
-  async #open(controlAddress: string): Promise<void> {
-    this.#controlAddress = controlAddress
+  async #open(): Promise<void> {
     await this.startControlPlane()
     for (const { name } of this.nodes) this.startNode(name)
     await Promise.all(this.nodes.map(({ name }) => this.ready(name)))
