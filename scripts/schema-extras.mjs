@@ -1,6 +1,7 @@
 // Schemas that no model of the source package describes: kinds of the API machinery that are not in its OpenAPI, and our own.
 // Field: [type, docs, options?]; types as in src/api/generated/schemas.ts, `!` marks a required field.
 
+import { ADDRESS_POOL_EXTRAS } from './schema-extras-address-pool.mjs'
 import { PACKET_POLICY_EXTRAS } from './schema-extras-packet-policy.mjs'
 import { ROUTING_EXTRAS } from './schema-extras-routing.mjs'
 
@@ -12,6 +13,7 @@ const typeMeta = {
 const objectMeta = [`${META}.ObjectMeta`, 'Standard object metadata.']
 
 export const EXTRAS = {
+  ...ADDRESS_POOL_EXTRAS,
   ...PACKET_POLICY_EXTRAS,
   ...ROUTING_EXTRAS,
   [`${META}.PartialObjectMetadata`]: {

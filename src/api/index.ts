@@ -85,3 +85,4 @@ export { volumeAttributesClasses } from './storage/v1/volume-attributes-class.ts
 export { runtimeClasses } from './node/v1/runtime-class.ts'
 export { certificateSigningRequests } from './certificates/v1/certificate-signing-request.ts'
 export { imageRecipes, type ImageRecipe } from './biplane.dev/v1alpha1/image-recipe.ts'
+export { addressPools, type AddressPool } from './routing.biplane.dev/v1alpha1/address-pool.ts'

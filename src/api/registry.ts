@@ -46,6 +46,7 @@ import { volumeAttributesClasses } from './storage/v1/volume-attributes-class.ts
 import { runtimeClasses } from './node/v1/runtime-class.ts'
 import { certificateSigningRequests } from './certificates/v1/certificate-signing-request.ts'
 import { imageRecipes } from './biplane.dev/v1alpha1/image-recipe.ts'
+import { addressPools } from './routing.biplane.dev/v1alpha1/address-pool.ts'
 import { bgpPeers } from './routing.biplane.dev/v1alpha1/bgp-peer.ts'
 import { routePolicies } from './routing.biplane.dev/v1alpha1/route-policy.ts'
 import { routers } from './routing.biplane.dev/v1alpha1/router.ts'
@@ -104,4 +105,5 @@ export const BUILT_IN_KINDS: readonly KindDefinition<any>[] = [
   bgpPeers,
   routePolicies,
   staticRoutes,
+  addressPools,
 ]

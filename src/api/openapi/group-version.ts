@@ -21,7 +21,7 @@ export function kindsOf(path: string, kinds: readonly KindDefinition[]): readonl
  * of another form. Says nothing on whether the schema is a kind at all.
  */
 export function gvkOfSchemaName(name: string): GroupVersionKind | undefined {
-  const hit = /^(?:io\.k8s\.(?:api|[\w-]+\.pkg\.apis)|dev)\.([\w-]+)\.(v\d\w*)\.(\w+)$/.exec(name)
+  const hit = /^(?:io\.k8s\.(?:api|[\w-]+\.pkg\.apis)|dev(?:\.biplane)?)\.([\w-]+)\.(v\d\w*)\.(\w+)$/.exec(name)
   if (!hit) return undefined
   const [, packageName = '', version = '', kind = ''] = hit
   return { group: GROUPS[packageName] ?? packageName, version, kind }
@@ -47,6 +47,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   node: 'node.k8s.io',
   rbac: 'rbac.authorization.k8s.io',
   resource: 'resource.k8s.io',
+  routing: 'routing.biplane.dev',
   scheduling: 'scheduling.k8s.io',
   storage: 'storage.k8s.io',
 }

@@ -4,6 +4,7 @@ import { addDeploymentController } from './deployment/deployment-controller.ts'
 import { addDisruptionController } from './disruption/disruption-controller.ts'
 import { addEndpointControllers } from './endpoint-slice/endpoint-slice-controller.ts'
 import { addGarbageCollector } from './garbage-collector/garbage-collector.ts'
+import { addLoadBalancerController } from './load-balancer/load-balancer-controller.ts'
 import { addNamespaceController } from './namespace/namespace-controller.ts'
 import { addNodeIpamController } from './node-ipam/node-ipam-controller.ts'
 import type { ClusterCidr } from './node-ipam/cluster-cidrs.ts'
@@ -36,6 +37,7 @@ export interface ControllersOptions {
  *   namespace/          empties what is being deleted
  *   service-account/    the default account and the CA of every namespace
  *   node-lifecycle/     silent nodes, taints, eviction, never of most nodes at once
+ *   load-balancer/      addresses of pools for services of type LoadBalancer
  *   node-ipam/          each node's part of the pod addresses
  *   disruption/         how many pods of a budget may be evicted now
  *   pod-gc/             pods that nobody will ever finish
@@ -50,5 +52,6 @@ export function addControllers(manager: Manager, options: ControllersOptions): v
   addGarbageCollector(manager, options.kinds)
   addNodeLifecycleController(manager, options.nodeGracePeriodMs === undefined ? {} : { gracePeriodMs: options.nodeGracePeriodMs })
   if (options.clusterCidrs?.length) addNodeIpamController(manager, options.clusterCidrs)
+  addLoadBalancerController(manager)
   addPodGc(manager)
 }
