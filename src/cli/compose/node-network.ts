@@ -20,6 +20,7 @@ import {
   PodNatTable,
   readJsonFile,
   readNodeLinks,
+  removePodNetwork,
   TaggedRoutes,
   TUNNEL_DEVICE,
   TunnelEnd,
@@ -55,6 +56,8 @@ export interface NodeNetwork {
   readonly podCidrs: readonly string[]
   /** Once the API can be reached: what runs beside the agent. */
   start(client: Client): Promise<StartedNetwork>
+  /** Takes all of it away: the node's workloads have ended for good. */
+  remove(namespacesDir: string): Promise<void>
   close(): void
 }
 
@@ -125,6 +128,7 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
         run: async (signal) => void (await Promise.all(running.map((part) => part.run(signal)))),
       }
     },
+    remove: removePodNetwork,
     close: () => nft.close(),
   }
 }

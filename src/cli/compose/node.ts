@@ -156,7 +156,12 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
       renewIdentity(options, layout, identity, signal),
     ])
   } finally {
-    if (options.stopWorkloads?.()) await stopAll(runtime, log)
+    if (options.stopWorkloads?.()) {
+      await stopAll(runtime, log)
+      await network?.remove(join(layout.pods, 'netns')).catch((error: unknown) => {
+        log.warn('the pod network could not be removed', { error: messageOf(error) })
+      })
+    }
     await transport.close()
     await runtime.close()
     network?.close()

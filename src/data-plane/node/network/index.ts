@@ -9,6 +9,7 @@
  *   routes/              plan-node-routes (pure: the way to pods of other nodes), tunnel-device and tunnel-end (VXLAN where nodes are not
  *                        adjacent), tagged-routes (all our routes, through the Fib contract)
  *   node-routes          follows the Nodes and keeps all that in force
+ *   remove-pod-network   all of it taken away: the node is taken down
  *   node-links           which links this machine has; probe-pod-network: what is missing, found by trying
  *
  * All of it stays when the agent ends; the next one finds it by what is on disk and in the kernel, and touches only what is wrong.
@@ -23,6 +24,7 @@ export { NodeRoutes } from './node-routes.ts'
 export type { PodNetwork } from './pod-network.ts'
 export type { PodProtection } from './pod-protection.ts'
 export { probePodNetwork } from './probe-pod-network.ts'
+export { removePodNetwork } from './remove-pod-network.ts'
 export { ipRouteFib } from './routes/ip-route-fib.ts'
 export { TUNNEL_DEVICE, type NodeRouteMode } from './routes/plan-node-routes.ts'
 export { VTEP_MAC, VTEP_PORT } from './routes/read-nodes.ts'
