@@ -86,8 +86,13 @@ export async function startEnforcedLab(
   const nft = openNft({ namespace: lab.node.path })
   const lists = new Lists()
   const metrics = createMetrics()
+  const { networkPolicies, clusterNetworkPolicies, pods: podList, namespaces, nodes } = lists
   const enforcer = new PolicyEnforcer({
-    ...lists,
+    networkPolicies,
+    clusterNetworkPolicies,
+    pods: podList,
+    namespaces,
+    nodes,
     known: Promise.resolve(),
     node: NODE,
     nft,
