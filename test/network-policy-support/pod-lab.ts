@@ -16,6 +16,7 @@ export interface ProbePacket {
   readonly destination: string
   readonly protocol: ProbeProtocol
   readonly port: number
+  readonly stray?: boolean
 }
 
 interface PodEnd {

@@ -13,7 +13,12 @@ export interface FirstPacket {
   readonly port: number
   /** 32 bits. */
   readonly token: number
+  /** TCP: a RST out of the blue, which belongs to no flow. */
+  readonly stray?: boolean
 }
+
+const SYN = 0x02
+const RST = 0x04
 
 /** The whole packet, IP header included. */
 export function firstPacket(packet: FirstPacket): Uint8Array {
@@ -45,12 +50,12 @@ export function firstPacket(packet: FirstPacket): Uint8Array {
 /** Token of a first packet, from its transport header on; undefined for all else (answers, strangers). */
 export function tokenOf(protocol: ProbeProtocol, bytes: Uint8Array): number | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  if (protocol === 'TCP') return view.length >= 20 && view[13] === 0x02 ? view.readUInt32BE(4) : undefined
+  if (protocol === 'TCP') return view.length >= 20 && (view[13] === SYN || view[13] === RST) ? view.readUInt32BE(4) : undefined
   if (protocol === 'UDP') return view.length === 12 ? view.readUInt32BE(8) : undefined
   return view.length >= 32 && view[12] === 1 ? view.readUInt32BE(16) : undefined
 }
 
-function transport({ protocol, sourcePort, port, token }: FirstPacket, source: Uint8Array, destination: Uint8Array): Buffer {
+function transport({ protocol, sourcePort, port, token, stray = false }: FirstPacket, source: Uint8Array, destination: Uint8Array): Buffer {
   const size = { TCP: 20, UDP: 12, SCTP: 32 }[protocol]
   const bytes = Buffer.alloc(size)
   bytes.writeUInt16BE(sourcePort, 0)
@@ -69,7 +74,7 @@ function transport({ protocol, sourcePort, port, token }: FirstPacket, source: U
   if (protocol === 'TCP') {
     bytes.writeUInt32BE(token, 4)
     bytes.writeUInt8(5 << 4, 12)
-    bytes.writeUInt8(0x02, 13)
+    bytes.writeUInt8(stray ? RST : SYN, 13)
     bytes.writeUInt16BE(65_535, 14)
   } else {
     bytes.writeUInt16BE(size, 4)
