@@ -1,4 +1,4 @@
-import type { IpBytes, IpPrefix } from '../../../../base/ip.ts'
+import type { IpBytes } from '../../../../base/ip.ts'
 
 /** One change to the links of a network namespace. */
 export type LinkStep =
@@ -9,7 +9,7 @@ export type LinkStep =
   | { readonly op: 'mtu'; readonly device: string; readonly mtu: number }
   | { readonly op: 'delete-link'; readonly device: string }
   /** Without duplicate address detection. No error when it is there. */
-  | { readonly op: 'address'; readonly device: string; readonly prefix: IpPrefix; readonly scope?: 'link' }
+  | { readonly op: 'address'; readonly device: string; readonly address: IpBytes; readonly length: number; readonly scope?: 'link' }
   /** A neighbour that is never asked for nor forgotten; replaces what is there. */
   | { readonly op: 'neighbour'; readonly device: string; readonly address: IpBytes; readonly mac: string }
   | { readonly op: 'delete-neighbour'; readonly device: string; readonly address: IpBytes }

@@ -126,9 +126,9 @@ class Batch {
       case 'delete-link':
         return writeDeleteLink(writer, sequence, link)
       case 'address': {
-        const { bytes, length, family } = step.prefix
+        const { address: bytes, length } = step
         const scope = step.scope === 'link' ? SCOPE_LINK : 0
-        return writeNewAddress(writer, sequence, { bytes, length, link, scope, flags: family === 6 ? IFA_NODAD : 0 })
+        return writeNewAddress(writer, sequence, { bytes, length, link, scope, flags: bytes.length === 16 ? IFA_NODAD : 0 })
       }
       case 'neighbour':
         return writeNewNeighbour(writer, sequence, permanent(link, step.address, step.mac))

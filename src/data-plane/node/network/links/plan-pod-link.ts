@@ -60,13 +60,13 @@ export function planPodLink(link: PodLink): PodLinkPlan {
     device,
     create: [{ op: 'add-veth', device, mac: HOST_MAC, mtu: link.mtu, peer }],
     host: [
-      ...gateways.map((gateway): LinkStep => ({ op: 'address', device, prefix: prefixOf(gateway, onlyHost(gateway)), scope: 'link' })),
+      ...gateways.map((gateway): LinkStep => ({ op: 'address', device, address: gateway, length: onlyHost(gateway), scope: 'link' })),
       { op: 'up', device },
       ...addresses.map((address): LinkStep => ({ op: 'neighbour', device, address, mac })),
     ],
     pod: [
       { op: 'up', device: 'lo' },
-      ...addresses.map((address): LinkStep => ({ op: 'address', device: POD_DEVICE, prefix: prefixOf(address, address.length * 8) })),
+      ...addresses.map((address): LinkStep => ({ op: 'address', device: POD_DEVICE, address, length: address.length * 8 })),
       { op: 'up', device: POD_DEVICE },
       ...gateways.flatMap((gateway): LinkStep[] => [
         { op: 'neighbour', device: POD_DEVICE, address: gateway, mac: HOST_MAC },

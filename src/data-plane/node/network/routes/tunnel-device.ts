@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { parseIp, prefixOf, type IpBytes, type IpPrefix } from '../../../../base/ip.ts'
+import { parseIp, type IpBytes, type IpPrefix } from '../../../../base/ip.ts'
 import { tunnelAddress } from '../addresses/prefix-pool.ts'
 import type { LinkStep } from '../links/link-step.ts'
 import type { Setting } from '../links/device-settings.ts'
@@ -47,7 +47,7 @@ export const TUNNEL_SETTINGS: readonly Setting[] = [
 export function planTunnelAddresses(podCidrs: readonly IpPrefix[]): readonly LinkStep[] {
   return podCidrs.map((cidr) => {
     const address = tunnelAddress(cidr)
-    return { op: 'address', device: TUNNEL_DEVICE, prefix: prefixOf(address, address.length * 8) }
+    return { op: 'address', device: TUNNEL_DEVICE, address, length: address.length * 8 }
   })
 }
 
