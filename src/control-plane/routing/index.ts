@@ -15,3 +15,5 @@ export { InteriorTable, type InteriorRoute, type InteriorRoutes } from './interi
 export { kernelSockets, type BgpSockets } from './session/bgp-sockets.ts'
 export { kernelBfdSockets, type BfdSockets } from './bfd/index.ts'
 export { fibRouteText } from './fib-feeder.ts'
+export { routingStatus, type RoutingStatus } from './status.ts'
+export { explainView, peerViews, routeViews, type PeerView, type RouteView } from './views.ts'
