@@ -4,9 +4,11 @@
  *   contract   Nft: rulesets and elements of nf_tables
  *   nft/       its implementation: openNft
  *   netlink/   sockets: links, addresses, routes, neighbours, rules (RouteSocket), notifications (NetlinkMonitor)
+ *   fib/       the routing table, as far as it carries our tag: openFib
  *
  * What the tables should hold is compiled elsewhere (policy/, data-plane/service-proxy, control-plane/routing).
  */
 export type { ElementChange, ForeignChange, Nft, NftVerdict, SetElement } from './contract.ts'
+export * from './fib/index.ts'
 export * from './netlink/index.ts'
 export * from './nft/index.ts'
