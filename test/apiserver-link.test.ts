@@ -130,6 +130,50 @@ test('without a link, without a node, without a pod', async () => {
   await expect(logs('gone')).rejects.toMatchObject({ reason: 'NotFound' })
 })
 
+const proxied = async (
+  path: string,
+  query: Record<string, string | string[]> = {},
+): Promise<{ type: string | undefined; text: string }> => {
+  const answer = await admin().send({ method: 'GET', path: `/api/v1/nodes/${path}`, query })
+  const chunks = []
+  for await (const chunk of answer.stream()) chunks.push(chunk)
+  return { type: answer.headers['content-type'], text: Buffer.concat(chunks).toString() }
+}
+
+test('whatever a node says of itself is passed on as it is, with its query', async () => {
+  await startAgent((target, stream) => {
+    stream.respond({ ':status': 200, 'content-type': 'text/x-target' })
+    stream.end(target)
+  })
+  expect(await proxied('n1/proxy/metrics')).toEqual({ type: 'text/x-target', text: '/metrics' })
+  expect((await proxied('n1/proxy/routes', { prefix: '10.0.0.0/8', a: ['1', '2'] })).text).toBe('/routes?prefix=10.0.0.0%2F8&a=1&a=2')
+  expect((await proxied('n1/proxy/a%20b/c')).text).toBe('/a%20b/c')
+  expect((await proxied('n1/proxy')).text).toBe('/')
+})
+
+test('what a node refuses is refused with its words, and without a link it is said why', async () => {
+  await startAgent((target, stream) => {
+    stream.respond({ ':status': Number(target.slice(1)) })
+    stream.end('so it is\n')
+  })
+  await expect(proxied('n1/proxy/404')).rejects.toMatchObject({ reason: 'NotFound', message: 'so it is' })
+  await expect(proxied('n1/proxy/400')).rejects.toMatchObject({ reason: 'BadRequest' })
+  await expect(proxied('n1/proxy/418')).rejects.toMatchObject({ reason: 'InternalError' })
+  // the fixture has no such object
+  await expect(proxied('n9/proxy/metrics')).rejects.toMatchObject({ reason: 'NotFound' })
+  PODS['n2'] = { metadata: { name: 'n2' } }
+  await expect(proxied('n2/proxy/metrics')).rejects.toMatchObject({
+    reason: 'ServiceUnavailable',
+    message: 'Get "https://n2/metrics": node is not connected',
+  })
+  await expect(admin().send({ method: 'POST', path: '/api/v1/nodes/n1/proxy/x' })).rejects.toMatchObject({ reason: 'MethodNotAllowed' })
+  const node = fixture.server.inProcess({ name: 'system:node:n1', groups: ['system:nodes', 'system:authenticated'] })
+  await expect(node.send({ method: 'GET', path: '/api/v1/nodes/n1/proxy/metrics' })).rejects.toMatchObject({
+    reason: 'Forbidden',
+    message: expect.stringContaining('cannot get resource "nodes/proxy"'),
+  })
+})
+
 test('a link that breaks ends its requests, and a new one takes over', async () => {
   const first = await startAgent(() => {})
   const waiting = logs('web')

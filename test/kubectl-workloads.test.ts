@@ -72,6 +72,15 @@ forEachKubectl(['1.35', '1.30'], cluster, (kubectl) => {
     )
   })
 
+  test('get --raw reads what a node says of itself', async () => {
+    await kubectl().steps(
+      ['get --raw /api/v1/nodes/node-1/proxy/healthz', 'ok'],
+      ['get --raw /api/v1/nodes/node-1/proxy/metrics', /^# HELP [^]*\n# TYPE /],
+      ['get --raw /api/v1/nodes/node-1/proxy/nothing', /the node has no path \/nothing; it has [^]*\/healthz/, 1],
+      ['get --raw /api/v1/nodes/nope/proxy/metrics', /nodes "nope" not found/, 1],
+    )
+  })
+
   test('set image, env and resources change the pod template; scale changes the pods', async () => {
     await run(kubectl(), 'changed')
     await kubectl().steps(

@@ -17,6 +17,9 @@
  *     400 what cannot be (`previous terminated container "a" in pod "b" not found`), 404 no such pod or container here. The body of a
  *     refusal is its message as plain text.
  *
+ * Every other path is one of the node's own, asked for as `GET /api/v1/nodes/<node>/proxy/<path>`: `/metrics`, `/healthz`, `/routes`, `/peers`,
+ *   `/verdict` and what else the node has. 200 and the answer; a refusal as above.
+ *
  * Names are percent-encoded path segments. A stream that the API server resets means that the reader has gone. exec, attach and
  * port-forward will be further paths on the same link (`/exec/...`, `/attach/...`, `/portForward/...`): one HTTP/2 stream each, both directions
  * open, carrying the frames of the Kubernetes WebSocket protocol.
@@ -70,6 +73,21 @@ export function decodeContainerLogs(
   const [namespace, pod, container] = names
   if (namespace === undefined || pod === undefined || container === undefined || !query) return undefined
   return { target: { namespace, pod, container }, query }
+}
+
+/** Path and query of a request for something of the node's own. `path` starts with a slash and is percent-encoded. */
+export function encodeNodePath(path: string, query: Readonly<Record<string, string | readonly string[] | undefined>> = {}): string {
+  const parameters = Object.entries(query).flatMap(([name, value]) =>
+    (typeof value === 'string' ? [value] : (value ?? [])).map((one): [string, string] => [name, one]),
+  )
+  return parameters.length === 0 ? path : `${path}?${new URLSearchParams(parameters).toString()}`
+}
+
+/** The reverse, for the agent; undefined when `target` is no path. */
+export function decodeNodePath(target: string): { readonly path: string; readonly query: URLSearchParams } | undefined {
+  if (!target.startsWith('/') || !URL.canParse(target, 'http://node')) return undefined
+  const url = new URL(target, 'http://node')
+  return { path: url.pathname, query: url.searchParams }
 }
 
 function decodeQuery(parameters: URLSearchParams): ContainerLogQuery | undefined {

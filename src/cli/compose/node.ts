@@ -13,7 +13,7 @@ import { EventSink } from '../../controller/event-recorder.ts'
 import { lifeLeft, requestIdentity, type NodeIdentity } from '../../data-plane/node/api-sync/join.ts'
 import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
 import { runNodeLink } from '../../data-plane/node/link/dial-link.ts'
-import { createLinkServer } from '../../data-plane/node/link/serve-logs.ts'
+import { createLinkServer } from '../../data-plane/node/link/link-server.ts'
 import type { NodeRouteMode } from '../../data-plane/node/network/index.ts'
 import { NodeAgent } from '../../data-plane/node/node-agent.ts'
 import { builtinRecipes } from '../../data-plane/node/recipes/index.ts'
@@ -23,6 +23,7 @@ import { dataLayout, type NodeLayout } from './layout.ts'
 import { describeMachine } from './machine.ts'
 import { chooseNetworkMode, claimKernelNetwork, type NetworkMode } from './network-mode.ts'
 import { openNodeNetwork } from './node-network.ts'
+import { nodePaths } from './node-paths.ts'
 import { claimPodRange } from './pod-range.ts'
 
 export interface NodeOptions {
@@ -144,7 +145,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     clock,
     random,
     log,
-    serve: createLinkServer({ agent, runtime, clock }),
+    serve: createLinkServer({ agent, runtime, clock, paths: nodePaths({ metrics }) }),
   }
   try {
     await Promise.all([
@@ -164,7 +165,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     }
     await transport.close()
     await runtime.close()
-    network?.close()
+    await network?.close()
     await claim.release()
   }
 }

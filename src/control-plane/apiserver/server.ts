@@ -20,6 +20,7 @@ import { createPipeline } from './http/pipeline.ts'
 import { createRouter } from './http/routes.ts'
 import { acceptLink } from './link/accept-link.ts'
 import { createLogHandler } from './link/log-handler.ts'
+import { createNodeProxyHandler } from './link/node-proxy-handler.ts'
 import { createNodeLinks, type NodeLinks } from './link/node-links.ts'
 import { createOpenApiHandler } from './openapi-endpoint/openapi-handler.ts'
 import { inProcessTransport } from './transport/in-process.ts'
@@ -79,6 +80,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     discovery: createDiscoveryHandler({ kinds: options.kinds, serverAddress: () => state.address }),
     openapi: createOpenApiHandler(options.kinds),
     reviews: createReviews(authorizer, authenticator),
+    nodeProxy: createNodeProxyHandler({ links, getNode: getNodeThrough(options.resources) }),
     logs: createLogHandler({ links, getPod: getPodThrough(options.resources) }),
     resources: options.resources,
     metrics,
@@ -127,6 +129,13 @@ function getPodThrough(resources: Handler): (namespace: string, name: string) =>
   return async (namespace, name) => {
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}`
     return (await inProcessTransport(withInfo(resources), LOOPBACK_USER).send({ method: 'GET', path })).object() as Promise<Pod>
+  }
+}
+
+function getNodeThrough(resources: Handler): (name: string) => Promise<unknown> {
+  return async (name) => {
+    const path = `/api/v1/nodes/${encodeURIComponent(name)}`
+    return (await inProcessTransport(withInfo(resources), LOOPBACK_USER).send({ method: 'GET', path })).object()
   }
 }
 

@@ -41,7 +41,7 @@ const isDnsConfig = (info: RequestInfo): boolean =>
   isRead(info) && info.subresource === '' && info.namespace === 'kube-system' && info.name === 'biplane-dns'
 
 const RULES: Readonly<Record<string, Rule | undefined>> = {
-  nodes: (node, info) => (isRead(info) ? info.subresource === '' || info.name === node : mayChangeOwnNode(node, info)),
+  nodes: (node, info) => (isRead(info) ? mayReadNode(node, info) : mayChangeOwnNode(node, info)),
   pods: mayUsePods,
   events: recordEvents,
   'events.events.k8s.io': recordEvents,
@@ -63,6 +63,11 @@ const RULES: Readonly<Record<string, Rule | undefined>> = {
 /** The name of an object to be created is in its body, which is not seen here: admission looks at it, see `nodeRestriction`. */
 function mayOwn(node: string, info: RequestInfo, verbs: readonly string[]): boolean {
   return info.verb === 'create' ? info.name === '' : info.name === node && verbs.includes(info.verb)
+}
+
+/** Any node, and the status of its own; what a node says over its link is not for other nodes. */
+function mayReadNode(node: string, info: RequestInfo): boolean {
+  return info.subresource === '' || (info.subresource === 'status' && info.name === node)
 }
 
 function mayChangeOwnNode(node: string, info: RequestInfo): boolean {

@@ -47,6 +47,10 @@ test.each<[string, object]>([
     { isResourceRequest: true, version: 'v1', resource: 'pods', verb: 'watch', name: 'a', fieldSelector: 'metadata.name=a' },
   ],
   ['GET /api/v1/nodes/n?watch=true', { isResourceRequest: true, version: 'v1', resource: 'nodes', name: 'n', verb: 'get' }],
+  [
+    'GET /api/v1/nodes/n/proxy/a/b',
+    { isResourceRequest: true, version: 'v1', resource: 'nodes', name: 'n', subresource: 'proxy', verb: 'get' },
+  ],
   ['GET /api/v1/watch/pods', { isResourceRequest: true, version: 'v1', resource: 'pods', verb: 'watch' }],
   [
     'GET /api/v1/watch/namespaces/d/pods/a?fieldSelector=x%3Dy',

@@ -40,6 +40,8 @@ function readTarget(segments: readonly string[]): { namespace: string; resource:
   const inside = first === 'namespaces' && third !== undefined && !NAMESPACE_SUBRESOURCES.has(third)
   const namespace = first === 'namespaces' ? (second ?? '') : ''
   const [resource = '', name = '', ...subresource] = inside ? segments.slice(2) : segments
+  // what follows is a path of the node's own
+  if (resource === 'nodes' && subresource[0] === 'proxy') return { namespace, resource, name, subresource: 'proxy' }
   return { namespace, resource, name, subresource: subresource.join('/') }
 }
 

@@ -70,6 +70,7 @@ const SUBRESOURCES: Readonly<Record<string, readonly Subresource[] | undefined>>
     ['eviction', ['create'], { group: 'policy', version: 'v1', kind: 'Eviction' }],
     ['log', ['get']],
   ],
+  '/nodes': [['proxy', ['get'], { group: '', version: 'v1', kind: 'NodeProxyOptions' }]],
   '/namespaces': [['finalize', ['update']]],
   '/serviceaccounts': [['token', ['create'], { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' }]],
   'certificates.k8s.io/certificatesigningrequests': [['approval', ['get', 'patch', 'update']]],

@@ -16,6 +16,8 @@ export interface Routes {
   readonly reviews: Reviews
   /** `GET .../pods/<name>/log`. */
   readonly logs: Handler
+  /** `.../nodes/<name>/proxy/...`. */
+  readonly nodeProxy: Handler
   /** Every other resource. */
   readonly resources: Handler
   readonly metrics: Metrics
@@ -38,12 +40,14 @@ export function createRouter(routes: Routes): Router {
     ['metrics', exactly('/metrics', () => answerMetrics(routes.metrics))],
     ['version', exactly('/version', answerVersion)],
   ])
-  const isStored = (info: RequestInfo): boolean => info.isResourceRequest && !routes.reviews.serves(info) && !isLog(info)
+  const isStored = (info: RequestInfo): boolean =>
+    info.isResourceRequest && !routes.reviews.serves(info) && !isLog(info) && !isNodeProxy(info)
   return {
     isStored,
     route(request) {
       const { info } = request
       if (isStored(info)) return routes.resources(request)
+      if (isNodeProxy(info)) return routes.nodeProxy(request)
       if (info.isResourceRequest) return isLog(info) ? routes.logs(request) : routes.reviews.answer(request, info)
       if (/^\/openapi\/(?:v2$|v3(?:\/|$))/.test(request.path)) return routes.openapi(request)
       const handler = roots.get(request.path.split('/', 2)[1] ?? '')
@@ -55,6 +59,11 @@ export function createRouter(routes: Routes): Router {
 
 function isLog(info: RequestInfo): boolean {
   return info.resource === 'pods' && info.group === '' && info.subresource === 'log'
+}
+
+function isNodeProxy(info: RequestInfo): boolean {
+  const { resource, group, version, namespace, subresource } = info
+  return resource === 'nodes' && group === '' && version === 'v1' && namespace === '' && subresource === 'proxy'
 }
 
 function exactly(path: string, answer: () => ServerResponse): Handler {

@@ -5,6 +5,7 @@ import type { Handler, ServerRequest, ServerResponse } from '../contract.ts'
 import { firstOf } from '../http/query.ts'
 import { checkStarted, chooseContainer, readLogQuery } from './log-options.ts'
 import type { LinkResponse, NodeLinks } from './node-links.ts'
+import { nodeRefusal } from './node-refusal.ts'
 
 export interface LogHandlerOptions {
   readonly links: NodeLinks
@@ -31,24 +32,9 @@ export function createLogHandler(options: LogHandlerOptions): Handler {
   }
 }
 
-const MAX_MESSAGE_BYTES = 4096
-
 async function answer(response: LinkResponse): Promise<ServerResponse> {
   if (response.status < 400) return text(response.body)
-  const message = (await start(response.body)).trim() || `the node answered ${response.status}`
-  if (response.status === 400) throw new StatusError('BadRequest', message)
-  throw new StatusError(response.status === 404 ? 'NotFound' : 'InternalError', message)
-}
-
-async function start(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body) {
-    chunks.push(chunk)
-    size += chunk.byteLength
-    if (size >= MAX_MESSAGE_BYTES) break
-  }
-  return Buffer.concat(chunks).toString('utf8', 0, MAX_MESSAGE_BYTES)
+  throw await nodeRefusal(response)
 }
 
 function text(chunks: AsyncIterable<Uint8Array>): ServerResponse {
