@@ -1,7 +1,7 @@
 import type { IpBytes, IpPrefix } from '../../../base/ip.ts'
 import type { BestPathOptions, BestPathStep } from '../../../policy/route/best-path.ts'
 import type { CompiledRoutePolicy } from '../../../policy/route/compile-route-policy.ts'
-import type { FibRoute } from '../../../policy/route/fib-route.ts'
+import type { FibNextHop, FibRoute } from '../../../policy/route/fib-route.ts'
 import type { RouteSource } from '../../../policy/route/route-policy.ts'
 import type { BgpFault, Family, PathAttributes, UpdateError, WireOptions } from '../../../protocols/bgp/message.ts'
 
@@ -26,8 +26,8 @@ export interface RibOptions {
 
 /** Tells whether a next hop can be reached; asked once per next hop until `nextHopsChanged`. */
 export interface NextHopResolver {
-  /** @returns the interior cost, or undefined when there is no way */
-  resolve(nextHop: IpBytes): { readonly metric: number } | undefined
+  /** @returns the interior cost, and the ways there when it is not a neighbour on a link; undefined when it cannot be reached */
+  resolve(nextHop: IpBytes): { readonly metric: number; readonly via?: readonly FibNextHop[] } | undefined
 }
 
 /** Called synchronously, at most once until the work is taken; must not call back into the Rib. */
@@ -134,7 +134,7 @@ export type CandidateState =
   | { readonly kind: 'rejected'; readonly policy: string; readonly rule: string }
   | {
       readonly kind: 'invalid'
-      readonly reason: 'own-as' | 'originator' | 'cluster' | 'no-policy' | 'next-hop-unreachable' | 'otc'
+      readonly reason: 'own-as' | 'originator' | 'cluster' | 'no-policy' | 'too-large' | 'next-hop-unreachable' | 'session-down'
       readonly text: string
     }
 
@@ -197,7 +197,8 @@ export interface Rib {
   /** Ends `deferExports`. */
   releaseExports(peer: PeerHandle): void
   /**
-   * Whole messages to send to the peer, about `maxBytes` of them, or undefined when there is nothing to do. The bytes are the caller's. What is given
+   * Whole messages to send to the peer, about `maxBytes` of them, or undefined when there is nothing more to do. Empty when the
+   * call only found out that much need not be sent: call again, after others had their turn. The bytes are the caller's. What is given
    * counts as advertised, so a session that fails to send it must end.
    */
   takeExports(peer: PeerHandle, maxBytes: number): Uint8Array | undefined
