@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { systemClock } from '../src/base/clock.ts'
+import { systemClock, type Clock } from '../src/base/clock.ts'
+import { FakeClock } from '../src/base/fake-clock.ts'
 import { parseIp, parsePrefix, type IpPrefix } from '../src/base/ip.ts'
 import { openFib, type KernelFib } from '../src/data-plane/forwarding/fib/index.ts'
 import { NetlinkMonitor, RouteSocket } from '../src/data-plane/forwarding/netlink/index.ts'
@@ -44,8 +45,8 @@ describe.skipIf(missing !== '')(`the routing table of a namespace${missing === '
     await lab.remove()
   })
 
-  const open = (): KernelFib =>
-    openFib({ protocol: ROUTE_PROTOCOL.router, namespace: a.path, onProblem: (problem) => void told.push(problem) })
+  const open = (clock: Clock = systemClock): KernelFib =>
+    openFib({ protocol: ROUTE_PROTOCOL.router, namespace: a.path, clock, onProblem: (problem) => void told.push(problem) })
   const ip = (...argv: readonly string[]): Promise<string> => a.must(['ip', ...argv])
   /** Routes with our tag as iproute2 prints them, without what it adds by itself. */
   const shown = async (): Promise<readonly string[]> => {
@@ -204,6 +205,21 @@ describe.skipIf(missing !== '')(`the routing table of a namespace${missing === '
     expect(removals.removed).toBe(2)
     removals.close()
     expect(told).toEqual([])
+  })
+
+  test('a link flap before the first full apply removes nothing', async () => {
+    await fib.apply(routes, 1n)
+    await fib.close()
+    const clock = new FakeClock()
+    fib = open(clock)
+    await fib.change({ add: [route('10.7.0.0/16', { device: 'eth1' })], remove: [] }, 1n)
+    await ip('link', 'set', 'eth1', 'mtu', '1400', 'down')
+    await ip('link', 'set', 'eth1', 'up')
+    // it looks, sees the flap, and has all the time it may want; the call then waits for whatever that has begun
+    for (let second = 0; second < 3; second++) await clock.advance(1000)
+    await fib.change({ add: [], remove: [] }, 2n)
+    expect(await shown()).toContain(ALL[0])
+    expect(await shown()).toContain(ALL[2])
   })
 
   test('the route of somebody else is reported and left alone; it gives way, and ours is there', async () => {

@@ -175,7 +175,7 @@ class FibReconciler implements KernelFib {
     // new ways first: a prefix that moves to another metric is never without a route
     await this.#put('create', plan.create)
     await this.#put('replace', plan.replace)
-    if (this.#hasApplied) await this.#remove(plan.remove)
+    await this.#remove(plan.remove)
     this.#scheduleRetry()
   }
 
