@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EndpointSlice, Service } from '../src/api/generated/types.ts'
 import { planResolvConf, formatResolvConf } from '../src/data-plane/node/env/resolv-conf.ts'
 import { DnsLab, dnsLabProblem, NODE_LOCAL, NODE_V4, NODE_V6, STUB, UPSTREAM } from './dns-support/dns-lab.ts'
-import { startFlood, type FloodTarget } from './dns-support/flood.ts'
+import { floodsGoOn, startFlood, type FloodTarget } from './dns-support/flood.ts'
 import { poll } from './support/poll.ts'
 
 const missing = dnsLabProblem(['dig', 'unbound', 'dnsmasq', 'getent', 'openssl'])
@@ -178,6 +178,7 @@ describe.skipIf(missing !== '')(`cluster DNS${missing === '' ? '' : ` (skipped: 
       ]
       const floods = targets.map((target) => startFlood(target, (argv) => lab.pod.spawn(argv, { stdio: ['ignore', 'pipe', 'inherit'] })))
       for (let round = 0; round < 5; round++) {
+        await floodsGoOn(floods)
         const next = await lab.start()
         const ended = once(server, 'exit')
         server.kill('SIGTERM')

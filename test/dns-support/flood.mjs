@@ -1,4 +1,4 @@
-// Asks a DNS server without pause until SIGTERM, then prints one line of JSON: how many questions, and what went wrong. Every question is sent once: one that
+// Asks a DNS server without pause until SIGTERM, printing a line of JSON now and then and at the end: how many questions, and what went wrong. Every question is sent once: one that
 // is not answered within its time is a failure, as is any answer but the expected one.
 // Usage: node flood.mjs SERVER PORT udp|tcp CONCURRENCY NAME EXPECTED_ADDRESS
 import { createSocket } from 'node:dgram'
@@ -8,9 +8,10 @@ import dnsPacket from 'dns-packet'
 
 const [server, port, transport, concurrency, name, expected] = process.argv.slice(2)
 const TIMEOUT_MS = 4_000
-const counts = { asked: 0, failures: {}, first: undefined }
-let isOver = false
-process.on('SIGTERM', () => (isOver = true))
+const counts = { asked: 0, failures: {} }
+const report = () => process.stdout.write(`${JSON.stringify(counts)}\n`)
+const state = { isOver: false }
+process.on('SIGTERM', () => (state.isOver = true))
 
 const query = (id) => dnsPacket.encode({ id, type: 'query', flags: dnsPacket.RECURSION_DESIRED, questions: [{ type: 'A', name }] })
 const failed = (why) => {
@@ -72,8 +73,9 @@ function overTcp(id) {
 }
 
 async function worker(index) {
-  for (let i = 0; !isOver; i++) {
+  for (let i = 0; !state.isOver; i++) {
     counts.asked++
+    if (counts.asked % 50 === 0) report()
     await (transport === 'tcp' ? overTcp : overUdp)((index * 7919 + i) & 0xffff)
     // a new connection each: they must not use up the ports of this machine
     if (transport === 'tcp') await delay(3)
@@ -81,4 +83,4 @@ async function worker(index) {
 }
 
 await Promise.all(Array.from({ length: Number(concurrency) }, (_, index) => worker(index)))
-process.stdout.write(`${JSON.stringify({ asked: counts.asked, failures: counts.failures })}\n`)
+report()

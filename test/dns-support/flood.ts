@@ -1,6 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { poll } from '../support/poll.ts'
 import { REPOSITORY } from '../support/program.ts'
 
 export interface FloodResult {
@@ -10,6 +13,8 @@ export interface FloodResult {
 }
 
 export interface Flood {
+  /** Questions so far, about. */
+  readonly asked: number
   /** Ends it. @returns what came of it */
   stop(): Promise<FloodResult>
 }
@@ -22,6 +27,14 @@ export interface FloodTarget {
   readonly name: string
   /** Address that every answer must have. */
   readonly expected: string
+}
+
+/** Waits until each has asked some more. */
+export async function floodsGoOn(floods: readonly Flood[]): Promise<void> {
+  const before = floods.map(({ asked }) => asked)
+  await poll('questions go on', () => (floods.every(({ asked }, i) => asked >= (before[i] as number) + 200) ? true : undefined), {
+    everyMs: 20,
+  })
 }
 
 /** Clients that ask one question after the other. @param spawn starts a process, perhaps elsewhere, with its standard output piped */
@@ -37,14 +50,18 @@ export function startFlood(target: FloodTarget, spawn: (argv: readonly string[])
     name,
     expected,
   ])
-  let output = ''
-  child.stdout?.on('data', (chunk) => (output += String(chunk)))
+  let last: FloodResult = { asked: 0, failures: {} }
+  const lines = createInterface({ input: child.stdout as Readable })
+  lines.on('line', (line) => (last = JSON.parse(line) as FloodResult))
   return {
+    get asked() {
+      return last.asked
+    },
     async stop() {
       const ended = once(child, 'close')
       child.kill('SIGTERM')
       await ended
-      return JSON.parse(output) as FloodResult
+      return last
     },
   }
 }

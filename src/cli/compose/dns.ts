@@ -121,7 +121,10 @@ export async function runDns(options: DnsOptions, signal: AbortSignal): Promise<
     // still ready: what is here is answered
     await server.drain()
   }
-  const follow = followCluster({ ...options, stateDir, keeper, onKnown, onConfig: (config) => upstreams.setConfig(config) }, ended.signal)
+  const follow = followCluster(
+    { ...options, stateDir, keeper, onKnown, onConfig: (config) => forwarder.setPlan(upstreams.plan(config)) },
+    ended.signal,
+  )
   try {
     await Promise.all([serve(), follow, upstreams.run(forwarder, ended.signal)])
   } finally {
@@ -141,11 +144,9 @@ class UpstreamFollower {
     this.#options = options
   }
 
-  setConfig(config: ForwardingConfig): void {
-    this.#config = config
-  }
-
-  plan(): ReturnType<typeof planForwarding>['plan'] {
+  /** @param config of the ConfigMap, when it is another one from now on */
+  plan(config?: ForwardingConfig): ReturnType<typeof planForwarding>['plan'] {
+    this.#config = config ?? this.#config
     const { listen, forwarding = {}, log, resolvConf } = this.#options
     const nodeNameservers = parseResolvConf(nodeResolvConf(readOrNothing, resolvConf)).nameservers
     const { plan, problems } = planForwarding({ configs: [forwarding, this.#config], nodeNameservers, own: listen })
