@@ -121,6 +121,8 @@ class FibReconciler implements KernelFib {
     revision: bigint,
   ): Promise<readonly FibProblem[]> {
     return this.#queue(async () => {
+      // a route over a link that the caller has just made: news of it are here, not yet read
+      this.#monitor.drain()
       if (!this.#devices.isKnown) this.#devices.reset(await this.#socket.links())
       const problems: FibProblem[] = []
       const touched: RouteKey[] = []
