@@ -85,10 +85,12 @@ export class Exporter {
     // local routes differ by source, which policies may look at
     const origin = sender === LOCAL_PEER ? -(table.pathId[path] as number) : sender
     const slot = set & (MEMO - 1)
-    if (this.#memoRun[slot] !== this.#run || this.#memoSet[slot] !== set || this.#memoSender[slot] !== origin) {
+    // equal sets of both families have different next hops
+    const key = origin * 2 + (table.family === 6 ? 1 : 0)
+    if (this.#memoRun[slot] !== this.#run || this.#memoSet[slot] !== set || this.#memoSender[slot] !== key) {
       this.#memoRun[slot] = this.#run
       this.#memoSet[slot] = set
-      this.#memoSender[slot] = origin
+      this.#memoSender[slot] = key
       this.#memoResult[slot] = this.#judgeSet(table, set, sender, origin, slot)
     }
     const result = this.#memoResult[slot] as number
