@@ -1,5 +1,4 @@
-/** Netlink family of netfilter (NETLINK_NETFILTER) and the multicast group of nf_tables (NFNLGRP_NFTABLES). */
-export const NETLINK_NETFILTER = 12
+/** Multicast group of nf_tables. */
 export const NFNLGRP_NFTABLES = 7
 
 export const NFNL_MSG_BATCH_BEGIN = 16

@@ -1,4 +1,4 @@
-import { NLM_ACK, NLM_CREATE, NLM_REQUEST, NetlinkWriter } from '../netlink/index.ts'
+import { NLM_ACK, NLM_CREATE, NLM_REQUEST, NetlinkWriter, netfilterHead } from '../netlink/index.ts'
 import { NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES, NFT_FAMILIES, NFT_MSG } from './constants.ts'
 import type { SetShape } from './sets.ts'
 
@@ -59,7 +59,7 @@ export function encodeElementBatch(changes: readonly SetChange[], firstSequence:
   const writer = new NetlinkWriter(256 + 128 * count)
   let sequence = firstSequence
   writer.message(NFNL_MSG_BATCH_BEGIN, NLM_REQUEST, sequence)
-  writer.head(generalHead(0, NFNL_SUBSYS_NFTABLES))
+  writer.head(netfilterHead(0, NFNL_SUBSYS_NFTABLES))
   let lastAt = -1
   for (const change of changes) {
     for (let next = 0; next < change.elements.length;) {
@@ -69,22 +69,17 @@ export function encodeElementBatch(changes: readonly SetChange[], firstSequence:
   }
   const lastSequence = sequence
   writer.message(NFNL_MSG_BATCH_END, NLM_REQUEST, ++sequence)
-  writer.head(generalHead(0, NFNL_SUBSYS_NFTABLES))
+  writer.head(netfilterHead(0, NFNL_SUBSYS_NFTABLES))
   const bytes = writer.finish()
   if (lastAt >= 0) bytes[lastAt + 6] = (bytes[lastAt + 6] as number) | NLM_ACK
   return { bytes, beginSequence: firstSequence, lastSequence }
-}
-
-/** nfgenmsg. */
-export function generalHead(family: number, resource: number): readonly number[] {
-  return [family, 0, resource >> 8, resource & 255]
 }
 
 /** Writes as many elements as one message holds. @returns the index of the first that is left */
 function writeMessage(writer: NetlinkWriter, change: SetChange, from: number, sequence: number): number {
   const isAdd = change.op === 'add'
   writer.message(isAdd ? NFT_MSG.newElement : NFT_MSG.deleteElement, isAdd ? NLM_REQUEST | NLM_CREATE : NLM_REQUEST, sequence)
-  writer.head(generalHead(NFT_FAMILIES[change.family] ?? 0, 0))
+  writer.head(netfilterHead(NFT_FAMILIES[change.family] ?? 0, 0))
   writer.string(ATTRIBUTE.table, change.table)
   writer.string(ATTRIBUTE.set, change.set)
   const list = writer.open(ATTRIBUTE.elements)

@@ -9,6 +9,6 @@
  * Source: linux/netfilter/nf_tables.h and nfnetlink.h; what they leave open is shown by test/forwarding-nft.test.ts.
  */
 export * from './constants.ts'
-export { ElementError, encodeElementBatch, generalHead, type Element, type ElementBatch, type SetChange, type Verdict } from './elements.ts'
+export { ElementError, encodeElementBatch, type Element, type ElementBatch, type SetChange, type Verdict } from './elements.ts'
 export { encodeGetSet, readSetShape, type SetShape } from './sets.ts'
 export { readChangedTable, readGeneration, type Generation } from './notifications.ts'

@@ -1,6 +1,5 @@
-import { AttributeCursor, NLM_ACK, NLM_REQUEST, NetlinkWriter, type MessageCursor } from '../netlink/index.ts'
+import { AttributeCursor, NLM_ACK, NLM_REQUEST, NetlinkWriter, netfilterHead, type MessageCursor } from '../netlink/index.ts'
 import { NFT_FAMILIES, NFT_MSG } from './constants.ts'
-import { generalHead } from './elements.ts'
 
 /** What the form of a set's elements depends on. */
 export interface SetShape {
@@ -20,7 +19,7 @@ const FLAG_CONCAT = 0x80
 export function encodeGetSet(set: { readonly family: string; readonly table: string; readonly set: string }, sequence: number): Uint8Array {
   const writer = new NetlinkWriter(128)
   writer.message(NFT_MSG.getSet, NLM_REQUEST | NLM_ACK, sequence)
-  writer.head(generalHead(NFT_FAMILIES[set.family] ?? 0, 0))
+  writer.head(netfilterHead(NFT_FAMILIES[set.family] ?? 0, 0))
   writer.string(1, set.table)
   writer.string(2, set.set)
   return writer.finish()

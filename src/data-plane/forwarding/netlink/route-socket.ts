@@ -21,6 +21,7 @@ import {
   writeGetNeighbours,
   writeGetRoutes,
   writeGetRules,
+  writeMatchRoute,
   writeNewAddress,
   writeNewLink,
   writeNewNeighbour,
@@ -184,6 +185,23 @@ export class RouteSocket {
       if (!isInterrupted || tries === DUMP_TRIES) return
       again()
     }
+  }
+
+  /** The route that a packet to this address takes. Undefined: none. @throws NetlinkError also where the route is one that refuses packets */
+  async matchRoute(destination: Uint8Array): Promise<KernelRoute | undefined> {
+    let found: KernelRoute | undefined
+    try {
+      await this.one(
+        'match route',
+        (writer, sequence) => writeMatchRoute(writer, sequence, destination),
+        (message) => {
+          if (message.type === RTM.newRoute) found = readRoute(message)
+        },
+      )
+    } catch (error) {
+      if ((error as NetlinkError).code !== 'ENETUNREACH') throw error
+    }
+    return found
   }
 
   /** EEXIST: there is a route of the same prefix, table and metric, whoever made it. */

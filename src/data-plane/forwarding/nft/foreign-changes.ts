@@ -1,6 +1,6 @@
 import type { Clock } from '../../../base/clock.ts'
-import type { MessageCursor } from '../../../protocols/netlink/index.ts'
-import { NETLINK_NETFILTER, NFNLGRP_NFTABLES, NFT_MSG, readChangedTable, readGeneration } from '../../../protocols/nftables/index.ts'
+import { NETLINK_NETFILTER, type MessageCursor } from '../../../protocols/netlink/index.ts'
+import { NFNLGRP_NFTABLES, NFT_MSG, readChangedTable, readGeneration } from '../../../protocols/nftables/index.ts'
 import type { ForeignChange } from '../contract.ts'
 import { NetlinkMonitor } from '../netlink/index.ts'
 

@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../../../base/clock.ts'
-import { NETLINK_NETFILTER } from '../../../protocols/nftables/index.ts'
+import { NETLINK_NETFILTER } from '../../../protocols/netlink/index.ts'
 import type { ElementChange, ForeignChange, Nft } from '../contract.ts'
 import { NetlinkSocket } from '../netlink/index.ts'
 import { applyElements } from './apply-elements.ts'

@@ -40,6 +40,8 @@ export const NEXT_HOP_LINKDOWN = 0x10
 
 /** A flag of routes: the kernel made it while it forwarded; not part of the table. */
 const RTM_F_CLONED = 0x200
+/** A flag of requests: tell the route that matches, not what became of it for this one packet. */
+const RTM_F_FIB_MATCH = 0x2000
 const SCOPE_UNIVERSE = 0
 const SCOPE_LINK = 253
 const SCOPE_ANY = 255
@@ -86,6 +88,13 @@ export function writeGetRoutes(
   writer.message(RTM.getRoute, NLM_REQUEST | NLM_DUMP, sequence)
   writer.head([family === 4 ? AF_INET : AF_INET6, 0, 0, 0, 0, filter.protocol ?? 0, 0, 0, 0, 0, 0, 0])
   if (filter.table !== undefined) writer.u32(RTA.table, filter.table)
+}
+
+/** Asks which route of the tables a packet to this address would take; the answer is the route as it stands there. */
+export function writeMatchRoute(writer: NetlinkWriter, sequence: number, destination: Uint8Array): void {
+  writer.message(RTM.getRoute, NLM_REQUEST | NLM_ACK, sequence)
+  writer.head([familyOf(destination), destination.length * 8, 0, 0, 0, 0, 0, 0, ...int32(RTM_F_FIB_MATCH)])
+  writer.bytes(RTA.destination, destination)
 }
 
 /** Whether an RTM_NEWROUTE tells of the kernel's cache, not of a table. */
