@@ -108,19 +108,17 @@ export class PodLab {
     const first = this.#token
     this.#token += packets.length
     const arrived = packets.map(({ source, destination }) => source === destination)
-    const libc = loadLibc()
     packets.forEach((packet, i) => {
-      if (arrived[i]) return
-      const token = first + i
-      const end = this.#ends.get(packet.source)
-      if (!end) throw new Error(`no pod has ${packet.source}`)
-      const family = packet.source.includes(':') ? 6 : 4
-      const bytes = firstPacket({ ...packet, token, sourcePort: 1024 + (token % 60_000) })
-      libc.sendto(end.senders.get(family) as number, bytes, 0, socketAddress(packet.destination))
+      if (!arrived[i]) this.#send(packet, first + i)
     })
     const deadline = performance.now() + SETTLE_MS
     for (let quiet = 0; quiet < QUIET_ROUNDS && performance.now() < deadline;) {
-      const found = this.#receive(first, arrived)
+      let found = 0
+      for (const token of this.received()) {
+        if (token < first || token - first >= arrived.length) continue
+        arrived[token - first] = true
+        found++
+      }
       const complete = expected.every((wanted, i) => !wanted || arrived[i])
       if (found > 0 || !complete) quiet = 0
       else quiet++
@@ -129,16 +127,31 @@ export class PodLab {
     return arrived
   }
 
+  /** Sends one packet, the first of its flow. @returns the token that `received` knows it by */
+  send(packet: ProbePacket): number {
+    const token = this.#token++
+    this.#send(packet, token)
+    return token
+  }
+
   async remove(): Promise<void> {
     const libc = loadLibc()
     for (const { senders, receivers } of this.#all) for (const fd of [...senders.values(), ...receivers.map(({ fd }) => fd)]) libc.close(fd)
     await this.#lab.remove()
   }
 
-  #receive(first: number, arrived: boolean[]): number {
+  #send(packet: ProbePacket, token: number): void {
+    const end = this.#ends.get(packet.source)
+    if (!end) throw new Error(`no pod has ${packet.source}`)
+    const bytes = firstPacket({ ...packet, token, sourcePort: 1024 + (token % 60_000) })
+    loadLibc().sendto(end.senders.get(packet.source.includes(':') ? 6 : 4) as number, bytes, 0, socketAddress(packet.destination))
+  }
+
+  /** Tokens of the packets that have arrived, anywhere, since the last call. */
+  received(): readonly number[] {
     const libc = loadLibc()
     const buffer = new Uint8Array(2048)
-    let found = 0
+    const tokens: number[] = []
     for (const { receivers } of this.#all) {
       for (const { fd, family, protocol } of receivers) {
         for (;;) {
@@ -152,13 +165,11 @@ export class PodLab {
           // raw sockets give the header of IPv4, and not that of IPv6
           const start = family === 4 ? ((buffer[0] as number) & 15) * 4 : 0
           const token = tokenOf(protocol, buffer.subarray(start, length))
-          if (token === undefined || token < first || token - first >= arrived.length) continue
-          arrived[token - first] = true
-          found++
+          if (token !== undefined) tokens.push(token)
         }
       }
     }
-    return found
+    return tokens
   }
 }
 

@@ -1,6 +1,5 @@
 import type { CompiledPolicy, DenyAction, Direction, Judges, PacketPolicy, PolicyRule } from '../../../policy/packet/policies/index.ts'
-import type { AddressFamilies } from './address-families.ts'
-import { counterName, LOG_GROUP, LOG_PREFIX, type FilterChain, type FilterSet, type RuleLabel } from './filter-model.ts'
+import { counterName, LOG_GROUP, LOG_PREFIX, type FilterChain, type RuleLabel } from './filter-model.ts'
 import type { KernelNames } from './kernel-names.ts'
 import { renderMatches, type SetNames } from './render-matches.ts'
 
@@ -16,32 +15,46 @@ export interface RenderOptions {
 const LOG_PER_SECOND = 10
 const SNAP_BYTES = 128
 
-/** One render under way: hands out chains for judges and collects what they need. */
+/** A set that chains look into, and where its addresses are. */
+export interface SetUse {
+  readonly name: string
+  readonly family: 4 | 6
+  readonly key: string
+  /** Of a named port; absent: of a selector. */
+  readonly port?: number
+}
+
+/** The chains of one list of judges, with all that they need and all that they were made from. */
 export class FilterDraft {
-  readonly sets: Map<string, FilterSet> = new Map()
   readonly chains: Map<string, FilterChain> = new Map()
   readonly labels: Map<number, RuleLabel> = new Map()
+  readonly sets: Map<string, SetUse> = new Map()
+  /** Keys of the names in it. */
+  readonly keys: Set<string> = new Set()
   readonly #policy: PacketPolicy
   readonly #names: KernelNames
-  readonly #families: AddressFamilies
   readonly #options: RenderOptions
+  readonly #madeOf = new Map<string, CompiledPolicy | undefined>()
+  readonly #ports = new Map<string, string>()
   readonly #setNames: SetNames = {
-    selector: (key, family) => this.#set(`s${this.#names.number(`selector ${key}`)}`, this.#policy.addresses.get(key), family),
-    namedPort: (key, port, family) =>
-      this.#set(`m${this.#names.number(`named ${key}`)}x${port}`, this.#policy.namedPorts.get(key)?.get(port), family),
+    selector: (key, family) => this.#set({ name: `s${this.#number(`selector ${key}`)}v${family}`, key, family }),
+    namedPort: (key, port, family) => this.#set({ name: `m${this.#number(`named ${key}`)}x${port}v${family}`, key, port, family }),
   }
 
-  constructor(
-    policy: PacketPolicy,
-    parts: { readonly names: KernelNames; readonly families: AddressFamilies; readonly options: RenderOptions },
-  ) {
+  constructor(policy: PacketPolicy, parts: { readonly names: KernelNames; readonly options: RenderOptions }) {
     this.#policy = policy
     this.#names = parts.names
-    this.#families = parts.families
     this.#options = parts.options
   }
 
-  /** The chain that judges; undefined when every policy is gone. */
+  /** Whether a render of `policy` would give the same, elements of sets aside. */
+  stillHolds(policy: PacketPolicy): boolean {
+    for (const [id, one] of this.#madeOf) if (policy.policies.get(id) !== one) return false
+    for (const [key, numbers] of this.#ports) if (portsOf(policy, key) !== numbers) return false
+    return true
+  }
+
+  /** The chain that judges; */
   judges(judges: Judges, direction: Direction): string {
     const steps = [
       ...(judges.admin.length > 0 ? [this.#tier('a', judges.admin, direction)] : []),
@@ -49,14 +62,14 @@ export class FilterDraft {
       ...(judges.baseline.length > 0 ? [this.#tier('b', judges.baseline, direction)] : []),
     ]
     if (steps.length === 1) return steps[0] as string
-    return this.#chain(`j${this.#names.number(`judges ${judges.key}`)}`, () => steps.map((step) => `jump ${step}`))
+    return this.#chain(`j${this.#number(`judges ${judges.key}`)}`, () => steps.map((step) => `jump ${step}`))
   }
 
   /** Rules of ClusterNetworkPolicies in order, in one chain: to leave it by `return` is to leave the tier. */
   #tier(letter: 'a' | 'b', ids: readonly string[], direction: Direction): string {
-    return this.#chain(`${letter}${this.#names.number(`${letter} ${direction} ${ids.join(' ')}`)}`, () =>
+    return this.#chain(`${letter}${this.#number(`${letter} ${direction} ${ids.join(' ')}`)}`, () =>
       ids.flatMap((id) => {
-        const policy = this.#policy.policies.get(id)
+        const policy = this.#get(id)
         return policy?.[direction]?.flatMap((rule) => this.#rule(policy, rule, direction)) ?? []
       }),
     )
@@ -64,14 +77,14 @@ export class FilterDraft {
 
   #isolation({ network, isolation }: Judges, direction: Direction): string {
     const key = `${direction} ${isolation} ${network.join(' ')}`
-    return this.#chain(`n${this.#names.number(`network ${key}`)}`, () => {
-      const id = this.#names.number(`isolation ${key}`)
+    return this.#chain(`n${this.#number(`network ${key}`)}`, () => {
+      const id = this.#number(`isolation ${key}`)
       this.labels.set(id, { verdict: 'deny', tier: 'NetworkPolicy', direction, policies: network, denyAction: isolation })
       const policies = network.flatMap((one) => {
-        const policy = this.#policy.policies.get(one)
+        const policy = this.#get(one)
         const rules = policy?.[direction] ?? []
         if (!policy || rules.length === 0) return []
-        const name = `p${this.#names.number(`policy ${direction} ${one}`)}`
+        const name = `p${this.#number(`policy ${direction} ${one}`)}`
         return [`jump ${this.#chain(name, () => rules.flatMap((rule) => this.#rule(policy, rule, direction)))}`]
       })
       return [...policies, `goto ${this.#deny(id, isolation)}`]
@@ -79,7 +92,7 @@ export class FilterDraft {
   }
 
   #rule(policy: CompiledPolicy, rule: PolicyRule, direction: Direction): readonly string[] {
-    const id = this.#names.number(`rule ${direction} ${policy.id} ${rule.index}`)
+    const id = this.#number(`rule ${direction} ${policy.id} ${rule.index}`)
     const denyAction = policy.denyAction ?? this.#policy.denyAction
     const denied = rule.action === 'Deny'
     this.labels.set(id, {
@@ -90,6 +103,7 @@ export class FilterDraft {
       rule: { index: rule.index, ...(rule.name === undefined ? {} : { name: rule.name }) },
       ...(denied ? { denyAction } : {}),
     })
+    for (const port of rule.ports ?? []) if ('named' in port) this.#ports.set(port.named, portsOf(this.#policy, port.named))
     const matches = renderMatches(rule, direction, { names: this.#setNames, namedPorts: this.#policy.namedPorts })
     const counter = `counter name ${counterName(id)}`
     if (denied) {
@@ -120,14 +134,21 @@ export class FilterDraft {
     return name
   }
 
-  #set(stem: string, addresses: ReadonlySet<string> | undefined, family: 4 | 6): string {
-    const name = `${stem}v${family}`
-    if (!this.sets.has(name)) {
-      this.sets.set(name, {
-        type: family === 4 ? 'ipv4_addr' : 'ipv6_addr',
-        elements: this.#families.of(addresses)[family === 4 ? 'v4' : 'v6'],
-      })
-    }
-    return name
+  #set(use: SetUse): string {
+    this.sets.set(use.name, use)
+    return use.name
+  }
+
+  #get(id: string): CompiledPolicy | undefined {
+    const policy = this.#policy.policies.get(id)
+    this.#madeOf.set(id, policy)
+    return policy
+  }
+
+  #number(key: string): number {
+    this.keys.add(key)
+    return this.#names.number(key)
   }
 }
+
+const portsOf = (policy: PacketPolicy, key: string): string => [...(policy.namedPorts.get(key)?.keys() ?? [])].join(' ')

@@ -1,8 +1,8 @@
-import { DIRECTIONS, type JudgedPod, type Judges, type PacketPolicy } from '../../../policy/packet/policies/index.ts'
+import { DIRECTIONS, type Direction, type JudgedPod, type Judges, type PacketPolicy } from '../../../policy/packet/policies/index.ts'
 import { AddressFamilies } from './address-families.ts'
 import { baseChains, STRAYS_ID, STRAYS_LABEL } from './base-chains.ts'
-import { FilterDraft, type RenderOptions } from './filter-draft.ts'
-import type { FilterModel } from './filter-model.ts'
+import { FilterDraft, type RenderOptions, type SetUse } from './filter-draft.ts'
+import type { FilterChain, FilterModel, FilterSet } from './filter-model.ts'
 import { KernelNames } from './kernel-names.ts'
 import { mapPods, type PodMaps } from './pod-maps.ts'
 
@@ -15,29 +15,52 @@ export class FilterRenderer {
   readonly #names = new KernelNames()
   readonly #families = new AddressFamilies()
   readonly #options: RenderOptions
+  readonly #base: ReadonlyMap<string, FilterChain>
+  #drafts: ReadonlyMap<Judges, { readonly chain: string; readonly draft: FilterDraft }> = new Map()
   #pods: { readonly of: ReadonlyMap<string, JudgedPod>; readonly chains: string; readonly maps: PodMaps } | undefined
 
   constructor(options: RenderOptions = {}) {
     this.#options = options
+    this.#base = baseChains(options)
   }
 
   render(policy: PacketPolicy): FilterModel {
-    const draft = new FilterDraft(policy, { names: this.#names, families: this.#families, options: this.#options })
+    const drafts = new Map<Judges, { readonly chain: string; readonly draft: FilterDraft }>()
     const chainOf = new Map<Judges, string>()
     for (const pod of policy.pods.values()) {
       for (const direction of DIRECTIONS) {
         const judges = pod[direction]
-        if (judges && !chainOf.has(judges)) chainOf.set(judges, draft.judges(judges, direction))
+        if (!judges || drafts.has(judges)) continue
+        const known = this.#drafts.get(judges)
+        const made = known?.draft.stillHolds(policy) ? known : this.#draft(policy, judges, direction)
+        for (const key of made.draft.keys) this.#names.number(key)
+        drafts.set(judges, made)
+        chainOf.set(judges, made.chain)
       }
     }
+    this.#drafts = drafts
     this.#names.sweep()
-    const { maps, sets } = this.#mapPods(policy.pods, chainOf)
-    return {
-      sets: new Map([...draft.sets, ...sets]),
-      maps,
-      chains: new Map([...draft.chains, ...baseChains(this.#options)]),
-      labels: new Map([[STRAYS_ID, STRAYS_LABEL], ...draft.labels]),
+    const { maps, sets: podSets } = this.#mapPods(policy.pods, chainOf)
+    const sets = new Map<string, FilterSet>(podSets)
+    const chains = new Map(this.#base)
+    const labels = new Map([[STRAYS_ID, STRAYS_LABEL]])
+    for (const { draft } of drafts.values()) {
+      for (const [name, chain] of draft.chains) chains.set(name, chain)
+      for (const [id, label] of draft.labels) labels.set(id, label)
+      for (const [name, use] of draft.sets) if (!sets.has(name)) sets.set(name, this.#set(policy, use))
     }
+    return { sets, maps, chains, labels }
+  }
+
+  #draft(policy: PacketPolicy, judges: Judges, direction: Direction): { readonly chain: string; readonly draft: FilterDraft } {
+    const draft = new FilterDraft(policy, { names: this.#names, options: this.#options })
+    return { chain: draft.judges(judges, direction), draft }
+  }
+
+  #set(policy: PacketPolicy, { key, port, family }: SetUse): FilterSet {
+    const addresses = port === undefined ? policy.addresses.get(key) : policy.namedPorts.get(key)?.get(port)
+    const { v4, v6 } = this.#families.of(addresses)
+    return family === 4 ? { type: 'ipv4_addr', elements: v4 } : { type: 'ipv6_addr', elements: v6 }
   }
 
   #mapPods(pods: ReadonlyMap<string, JudgedPod>, chainOf: ReadonlyMap<Judges, string>): PodMaps {
