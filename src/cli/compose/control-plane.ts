@@ -6,6 +6,8 @@ import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { createMetrics } from '../../base/metrics.ts'
 import { sharedSignal } from '../../base/shared-signal.ts'
+import { bgpPeers, type BgpPeer } from '../../api/routing.biplane.dev/v1alpha1/bgp-peer.ts'
+import { secretsOf } from '../../control-plane/routing/config/index.ts'
 import { pods } from '../../api/core/v1/pod.ts'
 import type { Pod } from '../../api/generated/types.ts'
 import { BUILT_IN_KINDS } from '../../api/registry.ts'
@@ -140,6 +142,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
   })
   const ready = { informers: false }
   const podsByNode: { informer?: Informer<Pod> } = {}
+  const bgp: { peers?: Informer<BgpPeer> } = {}
   const api = createApiServer({
     resources: resources.handle,
     kinds: () => BUILT_IN_KINDS,
@@ -154,6 +157,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     },
     // a node may read what its pods refer to; before the informer has synced a node can wait
     podsOfNode: (node) => podsByNode.informer?.lister.byIndex(BY_NODE, node) ?? [],
+    peerSecrets: () => secretsOf(bgp.peers?.lister.list() ?? []),
     readiness: [
       { name: 'store', check: () => storeWritable(store) },
       {
@@ -176,6 +180,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
 
   const informers = createInformerFactory({ client, clock, random, log, transformOf: leanTransforms() })
   podsByNode.informer = informers.informer(pods)
+  bgp.peers = informers.informer(bgpPeers)
   podsByNode.informer.addIndex(BY_NODE, (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []))
   const manager = createManager({ client, informers, clock, log, metrics, random })
   addControllers(manager, {

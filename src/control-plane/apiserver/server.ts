@@ -41,6 +41,8 @@ export interface ApiServerOptions {
   readonly authorizer?: Authorizer
   /** What a node may read follows from its pods. Default: lists them through `resources`; pass an informer's index where there is one. */
   readonly podsOfNode?: (node: string) => Promise<readonly Pod[]> | readonly Pod[]
+  /** Secrets (`namespace/name`) that the routers of nodes may read. Default: none. */
+  readonly peerSecrets?: () => ReadonlySet<string>
   /** What must be well before `/readyz` says so, besides not shutting down. */
   readonly readiness?: readonly HealthCheck[]
   readonly liveness?: readonly HealthCheck[]
@@ -69,7 +71,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const { clock, log, metrics } = options
   const state = { stopping: false, address: '127.0.0.1:443' }
   const authenticator = createAuthenticator({ clock, ...options.authentication })
-  const authorizer = options.authorizer ?? createAuthorizer({ podsOfNode: options.podsOfNode ?? podsThrough(options.resources) })
+  const authorizer =
+    options.authorizer ??
+    createAuthorizer({
+      podsOfNode: options.podsOfNode ?? podsThrough(options.resources),
+      ...(options.peerSecrets ? { peerSecrets: options.peerSecrets } : {}),
+    })
   const links = createNodeLinks({ clock, log, metrics })
   const notStopping: HealthCheck = {
     name: 'shutdown',

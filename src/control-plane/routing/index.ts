@@ -10,7 +10,7 @@
  */
 export { Speaker, type SpeakerOptions } from './speaker.ts'
 export { Neighbor } from './neighbor.ts'
-export { compileRouting, secretsOf, type RoutingConfig, type RoutingInput } from './config/index.ts'
+export { compileRouting, readStoredConfig, secretsOf, storeConfig, type RoutingConfig, type RoutingInput } from './config/index.ts'
 export { InteriorTable, type InteriorRoute, type InteriorRoutes } from './interior.ts'
 export { kernelSockets, type BgpSockets } from './session/bgp-sockets.ts'
 export { kernelBfdSockets, type BfdSockets } from './bfd/index.ts'

@@ -28,6 +28,7 @@ const PODS: Pod[] = [
 ]
 const authorizer = createAuthorizer({
   podsOfNode: (node) => (node === 'n1' ? PODS : []),
+  peerSecrets: () => new Set(['kube-system/bgp']),
   requestorOf: (name) => Promise.resolve(name === 'mine' ? 'system:node:n1' : 'system:bootstrap:abcdef'),
 })
 
@@ -57,6 +58,14 @@ const LEASE = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases'
 const CSR = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
 
 test.each<[string, string[]]>([
+  ['GET /apis/routing.biplane.dev/v1alpha1/bgppeers', NODES],
+  ['GET /apis/routing.biplane.dev/v1alpha1/routepolicies', NODES],
+  ['PATCH /apis/routing.biplane.dev/v1alpha1/bgppeers/tor/status', NODES],
+  ['PATCH /apis/routing.biplane.dev/v1alpha1/bgppeers/tor', ['master']],
+  ['PUT /apis/routing.biplane.dev/v1alpha1/routers/default/status', ['master']],
+  ['GET /api/v1/namespaces/kube-system/secrets/bgp', NODES],
+  ['GET /api/v1/namespaces/kube-system/secrets/other', ['master']],
+  ['GET /api/v1/namespaces/kube-system/secrets', ['master']],
   ['GET /healthz', [...AUTHENTICATED, 'anonymous']],
   ['GET /readyz/store', [...AUTHENTICATED, 'anonymous']],
   ['GET /version', [...AUTHENTICATED, 'anonymous']],

@@ -10,6 +10,8 @@ export interface AuthorizerOptions {
   readonly podsOfNode: (nodeName: string) => Promise<readonly Pod[]> | readonly Pod[]
   /** Who asked for a certificate signing request. Absent: nodes and joining machines may read any by name. */
   readonly requestorOf?: (signingRequest: string) => Promise<string | undefined>
+  /** Secrets (`namespace/name`) with the passwords of BGP peers. Absent: none. */
+  readonly peerSecrets?: () => ReadonlySet<string>
 }
 
 /**

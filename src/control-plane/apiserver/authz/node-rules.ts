@@ -7,6 +7,8 @@ import { exactField } from './request-info.ts'
 export interface NodeAccess {
   readonly podsOfNode: (nodeName: string) => Promise<readonly Pod[]> | readonly Pod[]
   readonly requestorOf?: (signingRequest: string) => Promise<string | undefined>
+  /** Secrets (`namespace/name`) with the passwords of BGP peers, which the router of a node reads. */
+  readonly peerSecrets?: () => ReadonlySet<string>
 }
 
 /** The node a user stands for: `system:node:<name>` in group `system:nodes`. */
@@ -36,6 +38,13 @@ const recordEvents: Rule = (_node, info) => ['create', 'patch', 'update'].includ
 const readReferenced: Rule = (node, info, access) =>
   info.subresource === '' && info.name !== '' && isRead(info) && anyPod(node, access, (pod) => refersTo(pod, info))
 
+/** The router of a node reports in the status. */
+const readAndReport: Rule = (_node, info) =>
+  info.subresource === 'status' ? info.verb === 'patch' : isRead(info) && info.subresource === ''
+
+const readPeerSecret: Rule = (_node, info, access) =>
+  isRead(info) && info.subresource === '' && (access.peerSecrets?.().has(`${info.namespace}/${info.name}`) ?? false)
+
 /** How the DNS server of every node forwards. */
 const isDnsConfig = (info: RequestInfo): boolean =>
   isRead(info) && info.subresource === '' && info.namespace === 'kube-system' && info.name === 'biplane-dns'
@@ -46,7 +55,7 @@ const RULES: Readonly<Record<string, Rule | undefined>> = {
   events: recordEvents,
   'events.events.k8s.io': recordEvents,
   configmaps: (node, info, access) => isDnsConfig(info) || readReferenced(node, info, access),
-  secrets: readReferenced,
+  secrets: async (node, info, access) => readPeerSecret(node, info, access) || readReferenced(node, info, access),
   serviceaccounts: (node, info, access) =>
     info.subresource === 'token'
       ? info.verb === 'create' && anyPod(node, access, (pod) => refersTo(pod, info))
@@ -56,6 +65,10 @@ const RULES: Readonly<Record<string, Rule | undefined>> = {
   'endpointslices.discovery.k8s.io': readAll,
   'runtimeclasses.node.k8s.io': readAll,
   'imagerecipes.biplane.dev': readAll,
+  'routers.routing.biplane.dev': readAndReport,
+  'bgppeers.routing.biplane.dev': readAndReport,
+  'staticroutes.routing.biplane.dev': readAndReport,
+  'routepolicies.routing.biplane.dev': readAll,
   'leases.coordination.k8s.io': (node, info) =>
     info.namespace === 'kube-node-lease' && info.subresource === '' && mayOwn(node, info, ['get', 'update', 'patch', 'delete']),
 }

@@ -6,6 +6,7 @@ import type { Router, RouterSpec } from '../../../api/routing.biplane.dev/v1alph
 import type { StaticRoute, StaticRouteSpec } from '../../../api/routing.biplane.dev/v1alpha1/static-route.ts'
 import { formatIp } from '../../../base/ip.ts'
 import { compileRouting, secretsOf, type RoutingInput } from './compile-routing.ts'
+import { readStoredConfig, storeConfig } from './stored-config.ts'
 
 const node: Node = {
   metadata: { name: 'n1', labels: { rack: 'a' } },
@@ -163,4 +164,18 @@ describe('announcements', () => {
     const routers = [router({ advertise: { podCIDRs: false, clusterIPs: true, staticRoutes: true } })]
     expect(announced({ ...input, routers })).toEqual(['LoadBalancer 10.96.0.1/32', 'LoadBalancer fd00::1/128', 'Static 198.51.100.0/24'])
   })
+})
+
+describe('the last good copy', () => {
+  test('is read as it was written', () => {
+    const config = compile({ peers: [peer({ address: 'fe80::1%eth0' }), peer({ address: undefined, prefixes: ['10.0.0.0/8'] }, 'range')] })
+    expect(readStoredConfig(storeConfig(config))).toEqual(config)
+  })
+
+  test.each(['', '{}', 'null', '{"version":2,"config":{"revision":"x","peers":[]}}', '{"version":1,"config":{"peers":1}}'])(
+    '%s is none',
+    (text) => {
+      expect(readStoredConfig(text)).toBeUndefined()
+    },
+  )
 })

@@ -4,6 +4,7 @@
  * `join-policies.ts` how the policies of a peer are one. The speaker compares configurations, so that only what changed is touched.
  */
 export { compileRouting, secretsOf, type RoutingInput } from './compile-routing.ts'
+export { readStoredConfig, storeConfig } from './stored-config.ts'
 export type {
   BfdConfig,
   MaximumPrefixConfig,
