@@ -189,7 +189,10 @@ export class LabCluster {
       this.#transports.push(transport)
       this.#client = createClient(transport)
     }
-    await this.#until('the API answers', 'control-plane', async () => (await this.client.of(nodes).list()) && true)
+    await this.#until('the API answers', 'control-plane', async () => {
+      await this.client.of(nodes).list()
+      return true
+    })
   }
 
   /** Starts the agent of a node; returns at once. @param args beside those of all nodes */
@@ -247,7 +250,8 @@ export class LabCluster {
       async () => {
         const pod = await this.client.of(pods).get(name, { namespace: 'default' })
         if (isReady(pod)) return pod
-        throw new Error(JSON.stringify(pod.status?.containerStatuses?.map((status) => status.state) ?? pod.status))
+        const states = pod.status?.containerStatuses?.map((status) => status.state) ?? pod.status
+        throw new Error(`${JSON.stringify(states)}; its node said: ${this.logs(pod.spec?.nodeName).slice(-1_000)}`)
       },
       { withinMs: READY_MS, everyMs: 50 },
     )

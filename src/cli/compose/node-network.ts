@@ -7,13 +7,14 @@ import { nodes } from '../../api/core/v1/node.ts'
 import type { Client } from '../../client/client.ts'
 import { createInformer } from '../../client/informer.ts'
 import type { Nft } from '../../data-plane/forwarding/contract.ts'
+import { openFib } from '../../data-plane/forwarding/fib/index.ts'
 import { openNft } from '../../data-plane/forwarding/nft/index.ts'
+import { ROUTE_PROTOCOL, type FibProblem } from '../../policy/route/fib-route.ts'
 import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
 import {
   devicesHere,
   ensureForwarding,
   netlinkWriter,
-  ipRouteFib,
   KernelPodNetwork,
   NodeAddressPool,
   NodeRoutes,
@@ -58,7 +59,7 @@ export interface NodeNetwork {
   start(client: Client): Promise<StartedNetwork>
   /** Takes all of it away: the node's workloads have ended for good. */
   remove(namespacesDir: string): Promise<void>
-  close(): void
+  close(): Promise<void>
 }
 
 export interface StartedNetwork {
@@ -81,7 +82,9 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
   const positions = join(dir, 'addresses.json')
   const pool = new NodeAddressPool({ positions: readJsonFile(positions) ?? {}, save: (next) => writeJsonFile(positions, next) })
   const nat = new PodNatTable({ nft, nodeAddresses: addresses, families: [4, 6] })
-  const routes = new TaggedRoutes(ipRouteFib())
+  const onProblem = ({ prefix, message }: FibProblem): void => log.warn('a route is not as it should be', { prefix, message })
+  const fib = openFib({ protocol: ROUTE_PROTOCOL.node, clock, onProblem })
+  const routes = new TaggedRoutes(fib)
   const tunnel = await openTunnel(options, { mtu: links.uplink.mtu, file: join(dir, 'tunnel.json') })
   let nodeRoutes: NodeRoutes | undefined
   let podNetwork: KernelPodNetwork | undefined
@@ -129,7 +132,10 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
       }
     },
     remove: removePodNetwork,
-    close: () => nft.close(),
+    async close() {
+      nft.close()
+      await fib.close()
+    },
   }
 }
 
