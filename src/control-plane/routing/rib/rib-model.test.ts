@@ -177,10 +177,14 @@ class Driver {
     }
   }
 
-  settle(): void {
+  work(): void {
     while (this.rib.work(1000, () => 0)) {
       // until nothing is left
     }
+  }
+
+  settle(): void {
+    this.work()
     for (const peer of PEERS) if (this.isUp(peer)) this.take(peer, 1000, 4096)
   }
 
@@ -270,8 +274,9 @@ test('when everything is gone, nothing is kept', () => {
         if (sessionsEnd) driver.down(one)
         else apply(driver, model, { kind: 'withdraw', peer: one, prefixes: PREFIXES })
       }
-      driver.settle()
+      driver.work()
       driver.rib.takeFibChanges(1000)
+      driver.settle()
       expect(driver.rib.counters()).toMatchObject({ prefixes: { 4: 0 }, paths: 0, attributeSets: 0 })
     }),
     { numRuns: 200 },
