@@ -191,6 +191,16 @@ describe.skipIf(missing !== '')(`rtnetlink of a namespace${missing === '' ? '' :
     await a.must(['ip', 'route', 'del', '10.1.0.0/16'])
   })
 
+  test('which route a packet would take, as it stands in the table', async () => {
+    await a.must(['ip', 'route', 'add', '10.1.0.0/16', 'via', '198.18.0.2', 'metric', '50', 'proto', '191'])
+    await a.must(['ip', 'route', 'add', 'unreachable', '10.1.7.0/24'])
+    expect(await socket.matchRoute(ip('10.1.2.3'))).toMatchObject({ destination: ip('10.1.0.0'), length: 16, protocol: 191, metric: 50 })
+    await expect(socket.matchRoute(ip('10.1.7.1'))).rejects.toMatchObject({ code: 'EHOSTUNREACH' })
+    expect(await socket.matchRoute(ip('203.0.113.1'))).toBeUndefined()
+    await a.must(['ip', 'route', 'del', '10.1.0.0/16'])
+    await a.must(['ip', 'route', 'del', 'unreachable', '10.1.7.0/24'])
+  })
+
   test('the kernel says in its words what it does not like', async () => {
     const attempt = socket.createRoute(route('10.1.0.0', 16, [{ gateway: ip('203.0.113.9'), link: 0, weight: 1, flags: 0 }]))
     await expect(attempt).rejects.toMatchObject({ code: 'ENETUNREACH', message: expect.stringMatching(/gateway/) as string })

@@ -1,0 +1,111 @@
+import { messageOf, StatusError } from '../../../base/errors.ts'
+import { formatIp, parsePrefix } from '../../../base/ip.ts'
+import { BadAddressError, explainVerdict, type CountedRule } from '../../../policy/packet/explain/index.ts'
+import type { PacketPolicy } from '../../../policy/packet/policies/index.ts'
+import type { ServiceTable } from '../../../policy/packet/services/index.ts'
+import {
+  COUNTERS_PATH,
+  decodeVerdictQuestion,
+  PEERS_PATH,
+  ROUTES_PATH,
+  VERDICT_PATH,
+  type KernelRouteAnswer,
+  type PeersAnswer,
+  type RoutesAnswer,
+  type WayAnswer,
+} from '../../../protocols/node-explain.ts'
+import type { NodePathHandler, NodePathRequest } from './node-paths.ts'
+
+/** Where the answers come from. What is absent is said to be absent. */
+export interface PacketPathParts {
+  /** Name of this node. */
+  readonly node: string
+  readonly services?: () => ServiceTable | undefined
+  readonly policies?: () => PacketPolicy | undefined
+  /** Reads the kernel's counters of policies. */
+  readonly counters?: () => Promise<readonly CountedRule[]>
+  /** The kernel's route to an address; a string says why there is none. See `kernelRoute`. */
+  readonly route?: (address: string) => Promise<KernelRouteAnswer | string>
+  /** Asks the router of this node, which is another process: `/peers`, `/routes`, `/explain`. Undefined: it knows nothing of that. */
+  readonly router?: (target: string, signal: AbortSignal) => Promise<unknown>
+}
+
+/** Paths with which a node explains what it does with packets. */
+export function packetPaths(parts: PacketPathParts): Readonly<Record<string, NodePathHandler>> {
+  return {
+    [VERDICT_PATH]: async ({ query }) => ({ json: await verdict(parts, query) }),
+    [ROUTES_PATH]: async (request) => ({ json: await routes(parts, request) }),
+    [PEERS_PATH]: async ({ signal }) => ({ json: await peers(parts, signal) }),
+    [COUNTERS_PATH]: async () => ({ json: { node: parts.node, rules: (await parts.counters?.()) ?? [] } }),
+  }
+}
+
+async function verdict(parts: PacketPathParts, query: URLSearchParams): Promise<unknown> {
+  const question = decodeVerdictQuestion(query)
+  if (typeof question === 'string') throw new StatusError('BadRequest', question)
+  const [services, policies, counters] = [parts.services?.(), parts.policies?.(), await parts.counters?.()]
+  try {
+    const answer = explainVerdict(question, {
+      node: parts.node,
+      ...(services ? { services } : {}),
+      ...(policies ? { policies } : {}),
+      ...(counters ? { counters } : {}),
+    })
+    const ways: WayAnswer[] = []
+    for (const way of answer.ways) ways.push({ ...way, ...(await routeOf(parts, way.address)) })
+    return { ...answer, ways }
+  } catch (error) {
+    if (error instanceof BadAddressError) throw new StatusError('BadRequest', error.message)
+    throw error
+  }
+}
+
+async function routeOf(parts: PacketPathParts, address: string): Promise<Pick<WayAnswer, 'route' | 'routeProblem'>> {
+  if (!parts.route) return { routeProblem: 'this node does not read the routes of its kernel' }
+  const found = await parts.route(address).catch((error: unknown) => messageOf(error))
+  return typeof found === 'string' ? { routeProblem: found } : { route: found }
+}
+
+async function routes(parts: PacketPathParts, { query, signal }: NodePathRequest): Promise<RoutesAnswer<unknown>> {
+  const text = query.get('prefix')
+  if (text === null) {
+    const page = new URLSearchParams([...query].filter(([name]) => name === 'limit' || name === 'offset')).toString()
+    const { answer, routerProblem } = await ask(parts, page === '' ? '/routes' : `/routes?${page}`, signal)
+    return { node: parts.node, routes: listOf(answer), ...(routerProblem === undefined ? {} : { routerProblem }) }
+  }
+  const prefix = parsePrefix(text)
+  if (!prefix) throw new StatusError('BadRequest', `"${text}" is no prefix such as 192.0.2.0/24`)
+  const { answer, routerProblem } = await ask(parts, `/explain?prefix=${encodeURIComponent(text)}`, signal)
+  const { route, routeProblem } = await routeOf(parts, formatIp(prefix.bytes))
+  return {
+    node: parts.node,
+    routes: listOf(answer),
+    ...(routerProblem === undefined ? {} : { routerProblem }),
+    ...(route ? { kernel: route } : {}),
+    ...(routeProblem === undefined ? {} : { kernelProblem: routeProblem }),
+  }
+}
+
+async function peers(parts: PacketPathParts, signal: AbortSignal): Promise<PeersAnswer<unknown>> {
+  const { answer, routerProblem } = await ask(parts, '/peers', signal)
+  return { node: parts.node, peers: listOf(answer), ...(routerProblem === undefined ? {} : { routerProblem }) }
+}
+
+async function ask(
+  { router }: PacketPathParts,
+  target: string,
+  signal: AbortSignal,
+): Promise<{ readonly answer?: unknown; readonly routerProblem?: string }> {
+  if (!router) return { routerProblem: 'this node has no router' }
+  try {
+    return { answer: await router(target, signal) }
+  } catch (error) {
+    return { routerProblem: `the router of this node does not answer: ${messageOf(error)}` }
+  }
+}
+
+/** One thing alone is a list of one. */
+function listOf(answer: unknown): readonly unknown[] {
+  if (answer === undefined || answer === null) return []
+  return Array.isArray(answer) ? (answer as unknown[]) : [answer]
+}
