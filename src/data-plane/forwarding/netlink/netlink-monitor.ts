@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../../base/clock.ts'
 import { loadLibc, type SystemCallError } from '../../../base/linux/libc.ts'
-import { MessageCursor } from '../../../protocols/netlink/index.ts'
+import { MessageCursor, NLMSG_ERROR, readAcknowledgement } from '../../../protocols/netlink/index.ts'
+import { NetlinkError } from './netlink-error.ts'
 import { receiveNow } from './netlink-socket.ts'
 import { openSocket, type OpenSocketOptions } from './open-socket.ts'
 
@@ -15,6 +16,8 @@ export interface NetlinkMonitorOptions extends Pick<OpenSocketOptions, 'protocol
   /** Multicast groups, by number. */
   readonly groups: readonly number[]
   readonly clock: Clock
+  /** Sent first, each acknowledged: for what is asked for by requests, not by groups. */
+  readonly requests?: readonly Uint8Array[]
   /** Default 32 MiB, taken only when used. */
   readonly receiveBytes?: number
   /** What the cursor stands on is gone when it returns. */
@@ -41,10 +44,16 @@ export class NetlinkMonitor {
   #waitMs = FAST_MS
   #isClosed = false
 
-  /** @throws SystemCallError */
+  /** @throws SystemCallError, NetlinkError */
   constructor(options: NetlinkMonitorOptions) {
     this.#options = options
     this.#fd = openSocket({ ...options, receiveBytes: options.receiveBytes ?? RECEIVE_BYTES }).fd
+    try {
+      for (const request of options.requests ?? []) this.#ask(request)
+    } catch (error) {
+      this.close()
+      throw error
+    }
     this.#schedule()
   }
 
@@ -58,6 +67,19 @@ export class NetlinkMonitor {
     this.#isClosed = true
     this.#timer?.cancel()
     loadLibc().close(this.#fd)
+  }
+
+  #ask(request: Uint8Array): void {
+    loadLibc().send(this.#fd, request, 0)
+    const length = receiveNow(this.#fd, this.#buffer) ?? 0
+    const cursor = new MessageCursor(this.#buffer, 0, length)
+    while (cursor.next()) {
+      if (cursor.type !== NLMSG_ERROR) continue
+      const acknowledgement = readAcknowledgement(cursor)
+      if (acknowledgement.errno !== 0) throw NetlinkError.of('listen to netlink', acknowledgement)
+      return
+    }
+    throw new NetlinkError('listen to netlink', 'EPROTO')
   }
 
   #schedule(): void {
