@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander'
 import type { CliContext } from '../context.ts'
 import { collect, parseAddresses, parseCount, parseDuration, parseListen, parsePair, withFiles, withOutput } from './options.ts'
 import { addDns } from './dns-command.ts'
+import { addRouter } from './router-command.ts'
 import type { Act } from './program.ts'
 
 const DATA_DIR = 'where everything is kept (default: ~/.biplane/default; as root /var/lib/biplane/default)'
@@ -36,6 +37,7 @@ export function addClusterCommands(program: Command, context: CliContext, act: A
     .action(act(async (options) => (await import('../commands/control-plane.ts')).runControlPlaneCommand(context, options)))
   addNode(program, context, act)
   addDns(program, context, act)
+  addRouter(program, context, act)
   addToken(program, context, act)
 }
 
