@@ -3,7 +3,8 @@ import { systemClock } from '../src/base/clock.ts'
 import { silentLogger, type LogFields, type Logger } from '../src/base/log.ts'
 import { createMetrics } from '../src/base/metrics.ts'
 import { openNft } from '../src/data-plane/forwarding/nft/index.ts'
-import { PolicyEnforcer } from '../src/data-plane/forwarding/packet-filter/index.ts'
+import { openNflog } from '../src/data-plane/forwarding/nflog/index.ts'
+import { LOG_GROUP, PolicyEnforcer } from '../src/data-plane/forwarding/packet-filter/index.ts'
 import { labProblem } from '../src/testing/network-lab/index.ts'
 import { NODE, ninePods, pod, podAddresses } from './network-policy-support/cluster.ts'
 import { policy, put } from './network-policy-support/edit-cluster.ts'
@@ -33,10 +34,17 @@ describe.skipIf(missing !== '')(`the policy enforcer${suffix}`, () => {
   let enforced: EnforcedLab
   const lines: { readonly message: string; readonly fields: LogFields | undefined }[] = []
   const write = (message: string, fields?: LogFields): void => void lines.push({ message, fields })
-  const log: Logger = { ...silentLogger, warn: write, error: write }
+  const log: Logger = { ...silentLogger, info: write, warn: write, error: write }
 
   beforeAll(async () => {
-    enforced = await startEnforcedLab(labPods(nine.pods), { log })
+    enforced = await startEnforcedLab(labPods(nine.pods), {
+      log,
+      openLog: (signal, namespace) => {
+        const nflog = openNflog({ group: LOG_GROUP, namespace })
+        signal.addEventListener('abort', () => nflog.close())
+        return nflog
+      },
+    })
   })
   afterAll(() => enforced?.remove())
   beforeEach(() => {
@@ -82,6 +90,46 @@ describe.skipIf(missing !== '')(`the policy enforcer${suffix}`, () => {
     expect(enforced.metrics.render()).toContain(
       'biplane_policy_packets_total{tier="NetworkPolicy",direction="ingress",policy="NetworkPolicy/y/from-xa",rule="",verdict="deny"} 3',
     )
+  })
+
+  test('tells which pod was denied by which policy and rule', async () => {
+    const rule = { name: 'no client', action: 'Deny' as const, from: [{ namespaces: { matchLabels: { ns: 'x' } } }] }
+    await enforced.apply({
+      ...fromXa(nine),
+      clusterNetworkPolicies: [
+        {
+          metadata: { name: 'guard' },
+          spec: { tier: 'Admin', priority: 1, subject: { namespaces: { matchLabels: { ns: 'z' } } }, ingress: [rule] },
+        },
+      ],
+    })
+    const ZA = podAddresses(6)[0]
+    await enforced.lab.probe([probe(XB, YA), { ...probe(XA, ZA), protocol: 'UDP' }], [false, false])
+    const told = await poll('both denials', () => {
+      const list = enforced.enforcer.recent().slice(-2)
+      return list[1]?.protocol === 'UDP' ? list : undefined
+    })
+    const [isolated, denied] = told
+    expect(isolated).toMatchObject({
+      source: XB,
+      sourcePod: 'x/b',
+      destination: YA,
+      destinationPod: 'y/a',
+      protocol: 'TCP',
+      destinationPort: 80,
+      direction: 'ingress',
+      tier: 'NetworkPolicy',
+      policies: ['NetworkPolicy/y/from-xa'],
+      denyAction: 'Drop',
+    })
+    expect(denied).toMatchObject({
+      sourcePod: 'x/a',
+      destinationPod: 'z/a',
+      tier: 'Admin',
+      policies: ['ClusterNetworkPolicy/guard'],
+      rule: { index: 0, name: 'no client' },
+    })
+    expect(lines.filter(({ message }) => message === 'packet denied').length).toBeGreaterThanOrEqual(2)
   })
 
   test('says what the kernel refuses, keeps what was in force, and goes on', async () => {

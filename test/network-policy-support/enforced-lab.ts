@@ -6,7 +6,7 @@ import type { Namespace, NetworkPolicy, Node, Pod } from '../../src/api/generate
 import type { ClusterNetworkPolicy } from '../../src/api/policy.networking.k8s.io/v1alpha2/cluster-network-policy.ts'
 import type { Nft } from '../../src/data-plane/forwarding/contract.ts'
 import { openNft } from '../../src/data-plane/forwarding/nft/index.ts'
-import { PolicyEnforcer, type PolicyEnforcerOptions } from '../../src/data-plane/forwarding/packet-filter/index.ts'
+import { PolicyEnforcer, type PacketLogMessage, type PolicyEnforcerOptions } from '../../src/data-plane/forwarding/packet-filter/index.ts'
 import type { ChangingList } from '../../src/data-plane/service-proxy/index.ts'
 import { poll } from '../support/poll.ts'
 import { allProbes, NODE } from './cluster.ts'
@@ -80,7 +80,14 @@ export interface EnforcedLab {
 /** @param options of the enforcer, over the defaults of tests */
 export async function startEnforcedLab(
   pods: readonly LabPod[],
-  options: Partial<PolicyEnforcerOptions> & { readonly log?: Logger } = {},
+  {
+    openLog,
+    ...options
+  }: Omit<Partial<PolicyEnforcerOptions>, 'openLog'> & {
+    readonly log?: Logger
+    /** The log of the node's namespace. */
+    readonly openLog?: (signal: AbortSignal, namespace: string) => AsyncIterable<PacketLogMessage>
+  } = {},
 ): Promise<EnforcedLab> {
   const lab = await PodLab.create(pods)
   const nft = openNft({ namespace: lab.node.path })
@@ -99,6 +106,7 @@ export async function startEnforcedLab(
     clock: systemClock,
     log: silentLogger,
     metrics,
+    ...(openLog ? { openLog: (signal) => openLog(signal, lab.node.path) } : {}),
     ...options,
   })
   const ended = new AbortController()

@@ -7,7 +7,6 @@ import type { NetworkPolicySpec, Pod } from '../../../api/generated/types.ts'
 import { compilePolicies, PolicyCompiler, type PolicyInput } from '../../../policy/packet/policies/index.ts'
 import { idOfPrefix, type RuleLabel } from './filter-model.ts'
 import { FilterRenderer } from './filter-renderer.ts'
-import { readLoggedPacket } from './logged-packet.ts'
 import { planFilterChange, replaceFilter } from './plan-filter-change.ts'
 import { PolicyCounters } from './policy-counters.ts'
 import { mergeRanges, renderMatches } from './render-matches.ts'
@@ -128,43 +127,15 @@ describe('matches', () => {
   })
 })
 
-describe('logged packets', () => {
-  test('are read with their ports, from both families', () => {
-    const v4 = Uint8Array.from([
-      0x46,
-      ...Array.from({ length: 8 }, () => 0),
-      6,
-      0,
-      0,
-      10,
-      0,
-      0,
-      1,
-      10,
-      0,
-      0,
-      2,
-      1,
-      1,
-      1,
-      1,
-      0x1f,
-      0x90,
-      0,
-      80,
-    ])
-    expect(readLoggedPacket(v4)).toEqual({ source: '10.0.0.1', destination: '10.0.0.2', protocol: 'TCP', sourcePort: 8080, port: 80 })
-    const v6 = new Uint8Array(52)
-    v6.set([0x60, 0, 0, 0, 0, 0, 60])
-    v6.set([17, 0], 40)
-    v6.set([0, 1, 0, 53], 48)
-    expect(readLoggedPacket(v6)).toEqual({ source: '::', destination: '::', protocol: 'UDP', sourcePort: 1, port: 53 })
-  })
-
-  test('are never a reason to fail, whatever the bytes', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 120 }), (bytes) => void readLoggedPacket(bytes)))
-    fc.assert(fc.property(fc.string(), (text) => void idOfPrefix(text)))
-  })
+test('prefixes of log lines are read back, and others are not taken for ours', () => {
+  expect(['biplane:12 ', 'biplane:12', 'biplane:', 'biplane:x ', 'other:12 '].map(idOfPrefix)).toEqual([
+    12,
+    12,
+    undefined,
+    undefined,
+    undefined,
+  ])
+  fc.assert(fc.property(fc.string(), (text) => void idOfPrefix(text)))
 })
 
 const label: RuleLabel = {
@@ -174,7 +145,16 @@ const label: RuleLabel = {
   policies: ['NetworkPolicy/x/p'],
   denyAction: 'Drop',
 }
-const packet = Uint8Array.from([0x45, ...Array.from({ length: 8 }, () => 0), 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 1, 0, 53])
+const packet = {
+  prefix: '',
+  tuple: {
+    source: Uint8Array.from([10, 0, 0, 1]),
+    destination: Uint8Array.from([10, 0, 0, 2]),
+    protocol: 17,
+    sourcePort: 1,
+    destinationPort: 53,
+  },
+}
 
 describe('the log of verdicts', () => {
   test('names pods, policy and rule, and bounds its lines and its memory', async () => {
@@ -194,7 +174,7 @@ describe('the log of verdicts', () => {
       destination: '10.0.0.2',
       protocol: 'UDP',
       sourcePort: 1,
-      port: 53,
+      destinationPort: 53,
       direction: 'ingress',
       tier: 'NetworkPolicy',
       policies: ['NetworkPolicy/x/p'],
@@ -203,7 +183,7 @@ describe('the log of verdicts', () => {
     expect(lines).toHaveLength(20)
     await clock.advance(1000)
     log.note({ ...label, verdict: 'accept' }, packet)
-    log.note(label, Uint8Array.from([1, 2, 3]))
+    log.note(label, { prefix: '', tuple: undefined })
     expect(lines.at(-1)).toMatchObject({ untold: 1480 })
     expect(log.recent()).toHaveLength(1000)
   })

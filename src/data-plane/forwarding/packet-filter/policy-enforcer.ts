@@ -23,14 +23,7 @@ import { PodAddresses } from './pod-addresses.ts'
 import { PolicyCounters, type RuleCount } from './policy-counters.ts'
 import { ProtectionClaims } from './protection-claims.ts'
 import { RepairPace } from './repair-pace.ts'
-import { VerdictLog, type Denial } from './verdict-log.ts'
-
-/** A packet that the kernel has told of, by `log group 190`. */
-export interface PacketLogMessage {
-  readonly prefix: string
-  /** The packet from its IP header on, perhaps cut. */
-  readonly payload: Uint8Array
-}
+import { VerdictLog, type Denial, type PacketLogMessage } from './verdict-log.ts'
 
 export interface PolicyEnforcerOptions extends RenderOptions {
   readonly networkPolicies: ChangingList<NetworkPolicy>
@@ -44,7 +37,7 @@ export interface PolicyEnforcerOptions extends RenderOptions {
   /** Name of this node. */
   readonly node: string
   readonly nft: Nft
-  /** Log messages of group 190, until the signal aborts. Absent: denials are counted, not told. */
+  /** Log messages of group 190 (LOG_GROUP), until the signal aborts. Absent: denials are counted, not told. */
   readonly openLog?: (signal: AbortSignal) => AsyncIterable<PacketLogMessage>
   /** How packets are denied where no annotation says it. Default `Drop`. */
   readonly denyAction?: DenyAction
@@ -261,9 +254,9 @@ export class PolicyEnforcer implements PodProtection {
     const { openLog, log } = this.#options
     if (!openLog) return
     try {
-      for await (const { prefix, payload } of openLog(signal)) {
-        const label = this.#labels.get(idOfPrefix(prefix) ?? -1)
-        if (label) this.#verdicts.note(label, payload)
+      for await (const message of openLog(signal)) {
+        const label = this.#labels.get(idOfPrefix(message.prefix) ?? -1)
+        if (label) this.#verdicts.note(label, message)
       }
     } catch (error) {
       if (!signal.aborted) log.warn('denied packets are counted, but not told', { error: messageOf(error) })

@@ -1,12 +1,34 @@
 import type { Clock } from '../../../base/clock.ts'
+import { formatIp } from '../../../base/ip.ts'
 import type { Logger } from '../../../base/log.ts'
 import type { RuleLabel } from './filter-model.ts'
-import { readLoggedPacket, type LoggedPacket } from './logged-packet.ts'
+
+/** A packet that the kernel has told of; an Nflog (forwarding/nflog) of group 190 gives them. */
+export interface PacketLogMessage {
+  readonly prefix: string
+  /** Undefined: no IP packet. */
+  readonly tuple:
+    | {
+        readonly source: Uint8Array
+        readonly destination: Uint8Array
+        /** IP protocol number. */
+        readonly protocol: number
+        readonly sourcePort?: number
+        readonly destinationPort?: number
+      }
+    | undefined
+}
 
 /** A packet that was denied, and by whom. */
-export interface Denial extends LoggedPacket {
+export interface Denial {
   /** Milliseconds since 1970. */
   readonly atMs: number
+  readonly source: string
+  readonly destination: string
+  /** `TCP`, `UDP`, `SCTP`, `ICMP`, `ICMPv6`, else the number. */
+  readonly protocol: string
+  readonly sourcePort?: number
+  readonly destinationPort?: number
   /** `namespace/name`, where the address is a pod's. */
   readonly sourcePod?: string
   readonly destinationPod?: string
@@ -18,6 +40,7 @@ export interface Denial extends LoggedPacket {
   readonly denyAction?: RuleLabel['denyAction']
 }
 
+const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'ICMP', 6: 'TCP', 17: 'UDP', 58: 'ICMPv6', 132: 'SCTP' }
 const MAX_DENIALS = 1000
 /** Lines a second; what is above is counted and told with the next line. */
 const MAX_LINES = 20
@@ -45,15 +68,19 @@ export class VerdictLog {
     return [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)]
   }
 
-  /** @param packet the beginning of the packet */
-  note(label: RuleLabel, packet: Uint8Array): void {
-    const read = readLoggedPacket(packet)
-    if (!read) return
+  note(label: RuleLabel, { tuple }: PacketLogMessage): void {
+    if (!tuple) return
     const { verdict, direction, tier, policies, rule, denyAction } = label
-    const sourcePod = this.#podAt(read.source)
-    const destinationPod = this.#podAt(read.destination)
+    const source = formatIp(tuple.source)
+    const destination = formatIp(tuple.destination)
+    const sourcePod = this.#podAt(source)
+    const destinationPod = this.#podAt(destination)
     const fields = {
-      ...read,
+      source,
+      destination,
+      protocol: PROTOCOLS[tuple.protocol] ?? String(tuple.protocol),
+      ...(tuple.sourcePort === undefined ? {} : { sourcePort: tuple.sourcePort }),
+      ...(tuple.destinationPort === undefined ? {} : { destinationPort: tuple.destinationPort }),
       ...(sourcePod === undefined ? {} : { sourcePod }),
       ...(destinationPod === undefined ? {} : { destinationPod }),
       direction,
