@@ -29,5 +29,8 @@ async function node(): Promise<void> {
   const { server, caCertificate } = JSON.parse(readFileSync(layout.endpoint, 'utf8')) as Endpoint
   const token = formatJoinToken(await createJoinTokens(layout.joinTokens, { clock: systemClock }).create())
   const path = process.env['PATH'] ?? ''
-  await runNode({ ...base, name: 'node-1', server, caCertificate, token, path, stopWorkloads: () => true }, controller.signal)
+  await runNode(
+    { ...base, name: 'node-1', server, caCertificate, token, path, self: [], env: {}, stopWorkloads: () => true },
+    controller.signal,
+  )
 }

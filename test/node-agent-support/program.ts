@@ -40,6 +40,6 @@ if (role === 'control-plane') {
   const { runNode } = await import('../../src/cli/compose/node.ts')
   const { server, caCertificate } = JSON.parse(readFileSync(layout.endpoint, 'utf8')) as { server: string; caCertificate: string }
   const { BIPLANE_TOKEN: token, PATH: path = '' } = process.env
-  await runNode({ ...common, name: third, server, caCertificate, path, ...(token ? { token } : {}) }, stop.signal)
+  await runNode({ ...common, name: third, server, caCertificate, path, self: [], env: {}, ...(token ? { token } : {}) }, stop.signal)
 }
 process.exit(0)

@@ -62,6 +62,8 @@ export async function runNodeCommand(context: CliContext, options: NodeCommandOp
       nodeRoutes: options.nodeRoutes,
       labels: options.label,
       path: containerPath(env, process.execPath),
+      self: context.self,
+      env,
       ...(token ? { token } : {}),
       ...(options.podCidr === undefined ? {} : { podCidr: options.podCidr }),
       ...(options.maxPods === undefined ? {} : { maxPods: options.maxPods }),

@@ -4,19 +4,31 @@ import { endpoints } from '../../api/core/v1/endpoints.ts'
 import { namespaces } from '../../api/core/v1/namespace.ts'
 import { services } from '../../api/core/v1/service.ts'
 import { endpointSlices } from '../../api/discovery/v1/endpoint-slice.ts'
+import { serviceCIDRs } from '../../api/networking/v1/service-cidr.ts'
 import type { Draft, KubeObject } from '../../api/meta/object.ts'
 import type { KindDefinition } from '../../api/kind.ts'
 import type { Client } from '../../client/client.ts'
 import { deepEqual } from '../../api/meta/equality.ts'
+import { kubeDnsAddresses, planKubeDnsService } from '../../data-plane/dns/index.ts'
 
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
 
 /** Makes what every cluster has: its four namespaces and the service `kubernetes` with the API server behind it. Idempotent. */
 export async function ensureBootstrapObjects(
   client: Client,
-  options: { readonly apiServiceIp: string; readonly address: string; readonly port: number },
+  options: {
+    readonly apiServiceIp: string
+    readonly address: string
+    readonly port: number
+    readonly serviceRanges: readonly string[]
+    /** Nodes have a network in the kernel, and with it cluster DNS. */
+    readonly hasPodNetwork: boolean
+  },
 ): Promise<void> {
   for (const name of NAMESPACES) await ensure(client, namespaces, { metadata: { name } })
+  // how nodes learn the ranges
+  await ensureServiceRanges(client, options.serviceRanges)
+  if (options.hasPodNetwork) await ensure(client, services, planKubeDnsService(kubeDnsAddresses(options.serviceRanges)))
   const labels = { component: 'apiserver', provider: 'kubernetes' }
   const ports = [{ name: 'https', port: options.port, protocol: 'TCP' }]
   await ensure(client, services, {
@@ -54,4 +66,13 @@ async function ensure<T extends KubeObject>(client: Client, kind: KindDefinition
   const { metadata: _metadata, ...wanted } = draft
   if (Object.entries(wanted).every(([key, value]) => deepEqual((current as Record<string, unknown>)[key], value))) return
   await api.update({ ...current, ...wanted } as T)
+}
+
+/** Ranges cannot be changed in place. */
+async function ensureServiceRanges(client: Client, ranges: readonly string[]): Promise<void> {
+  const api = client.of(serviceCIDRs)
+  const current = await api.get('kubernetes').catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error)))
+  if (current && deepEqual(current.spec?.cidrs, ranges)) return
+  if (current) await api.delete('kubernetes')
+  await api.create({ metadata: { name: 'kubernetes' }, spec: { cidrs: [...ranges] } })
 }

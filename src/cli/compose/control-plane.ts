@@ -158,6 +158,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     // a node may read what its pods refer to; before the informer has synced a node can wait
     podsOfNode: (node) => podsByNode.informer?.lister.byIndex(BY_NODE, node) ?? [],
     peerSecrets: () => secretsOf(bgp.peers?.lister.list() ?? []),
+    nodesSeeAllPods: clusterCidrs.length > 0,
     readiness: [
       { name: 'store', check: () => storeWritable(store) },
       {
@@ -169,7 +170,13 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
   const client = createClient(api.inProcess(LOOPBACK_USER))
   const address = await api.start(options.host, options.port)
   const server = `https://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
-  await ensureBootstrapObjects(client, { apiServiceIp, address: address.address, port: address.port })
+  await ensureBootstrapObjects(client, {
+    apiServiceIp,
+    address: address.address,
+    port: address.port,
+    serviceRanges: serviceCidr.split(','),
+    hasPodNetwork: clusterCidrs.length > 0,
+  })
   await publish(layout, pki, {
     server,
     caCertificate: pki.caCertificate,

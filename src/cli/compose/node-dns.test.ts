@@ -15,7 +15,7 @@ const options = {
     { host: 'fd00::53', port: 53 },
   ],
   domain: 'cluster.local',
-  reverseRanges: ['10.96.0.0/16'],
+  reverseRanges: () => ['10.96.0.0/16'],
   env: {},
   clock: new FakeClock(),
   random: () => 0,
@@ -23,7 +23,7 @@ const options = {
 }
 
 test('the command line of the DNS process says all that it needs to start by itself', () => {
-  const { argv, recordFile } = dnsCompanion({ ...options, caFile: '/data/ca.crt' })
+  const { argv, recordFile } = dnsCompanion({ ...options, reverseRanges: options.reverseRanges(), caFile: '/data/ca.crt' })
   expect(argv.join(' ')).toBe(
     '/usr/bin/node /opt/biplane.js dns --data-dir=/data --name=n1 --server=https://192.0.2.1:6443 --ca-file=/data/ca.crt --domain=cluster.local --listen=169.254.20.10:53 --listen=[fd00::53]:53 --reverse-range=10.96.0.0/16',
   )

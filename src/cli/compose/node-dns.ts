@@ -9,7 +9,9 @@ import { superviseCompanion } from './companion.ts'
 import { dnsCompanion, type DnsCompanionOptions } from './dns-companion.ts'
 import { dataLayout } from './layout.ts'
 
-export interface NodeDnsOptions extends Omit<DnsCompanionOptions, 'caFile'> {
+export interface NodeDnsOptions extends Omit<DnsCompanionOptions, 'caFile' | 'reverseRanges'> {
+  /** Ranges of services; asked when the process is to start. */
+  readonly reverseRanges: () => readonly string[]
   /** PEM. */
   readonly caCertificate: string
   /** The node's own resolvers. Default `/etc/resolv.conf`. */
@@ -28,7 +30,7 @@ export interface NodeDns {
 
 /** Puts together what a node with a pod network needs for names: a DNS process, resolver files of pods, and the way from the service kube-dns to it. */
 export function createNodeDns(options: NodeDnsOptions): NodeDns {
-  const { caCertificate, ...rest } = options
+  const { caCertificate, reverseRanges, ...rest } = options
   const { state } = dataLayout(options.dataDir).node(options.name)
   const caFile = join(state, 'ca.crt')
   const addresses = options.listen.map(({ host }) => host)
@@ -40,7 +42,7 @@ export function createNodeDns(options: NodeDnsOptions): NodeDns {
       await mkdir(state, { recursive: true, mode: 0o700 })
       await writeFile(`${caFile}.tmp`, caCertificate, { mode: 0o600 })
       await rename(`${caFile}.tmp`, caFile)
-      await superviseCompanion(dnsCompanion({ ...rest, caFile, flags }), signal)
+      await superviseCompanion(dnsCompanion({ ...rest, reverseRanges: reverseRanges(), caFile, flags }), signal)
     },
     resolvConfOf(pod) {
       const host = parseResolvConf(nodeResolvConf(readIfPresent, options.resolvConf))

@@ -4,13 +4,12 @@ import { parseIp, parsePrefix, type IpBytes, type IpPrefix } from '../../base/ip
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
 import { nodes } from '../../api/core/v1/node.ts'
+import type { Node } from '../../api/generated/types.ts'
 import type { Client } from '../../client/client.ts'
-import { createInformer } from '../../client/informer.ts'
 import type { Nft } from '../../data-plane/forwarding/contract.ts'
 import { openFib } from '../../data-plane/forwarding/fib/index.ts'
 import { openNft } from '../../data-plane/forwarding/nft/index.ts'
 import { ROUTE_PROTOCOL, type FibProblem } from '../../policy/route/fib-route.ts'
-import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
 import {
   devicesHere,
   ensureForwarding,
@@ -31,8 +30,10 @@ import {
   writeJsonFile,
   type NodeRouteMode,
   type PodNetwork,
-  type PodProtection,
+  type PodRoutes,
 } from '../../data-plane/node/network/index.ts'
+import type { PacketPlane } from './packet-plane.ts'
+import { openSource, type Source } from './packet-sources.ts'
 
 export interface NodeNetworkOptions {
   readonly name: string
@@ -55,15 +56,25 @@ export interface NodeNetwork {
   /** For the Node object. */
   readonly annotations: Readonly<Record<string, string>>
   readonly podCidrs: readonly string[]
-  /** Once the API can be reached: what runs beside the agent. */
-  start(client: Client): Promise<StartedNetwork>
+  /** Once the API can be reached: what runs beside the agent. @param openPlane opens what else works on the kernel's tables of this node */
+  start(client: Client, openPlane: (parts: PlaneParts) => Promise<PacketPlane>): Promise<StartedNetwork>
   /** Takes all of it away: the node's workloads have ended for good. */
   remove(namespacesDir: string): Promise<void>
   close(): Promise<void>
 }
 
+/** What the services and policies of a node stand on. */
+export interface PlaneParts {
+  readonly nft: Nft
+  readonly routes: PodRoutes
+  /** The link with the node's primary address. */
+  readonly device: string
+  /** All of the cluster. */
+  readonly nodes: Source<Node>
+}
+
 export interface StartedNetwork {
-  readonly protection: PodProtection | undefined
+  readonly plane: PacketPlane
   readonly network: Pick<NodeRoutes, 'problem' | 'onChange'>
   run(signal: AbortSignal): Promise<void>
 }
@@ -103,17 +114,15 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
       })),
     annotations: tunnel ? { [VTEP_MAC]: tunnel.mac, [VTEP_PORT]: String(tunnel.port) } : {},
     podCidrs: options.podCidr?.split(',') ?? [],
-    async start(client) {
+    async start(client, openPlane) {
       if (!podNetwork) throw new Error('the pod network starts after the runtime')
-      const informer = createInformer(nodes, { client, clock, random, log })
-      const nodeList = new LastGoodList(informer, { path: join(options.stateDir, 'nodes.json'), clock, log })
-      await nodeList.load()
+      const nodeSource = await openSource(nodes, { client, clock, random, log, stateDir: options.stateDir })
       nodeRoutes = new NodeRoutes({
         name,
         addresses: addresses.map((text) => parseIp(text) as IpBytes),
         mode: options.routes,
         ...(podCidrs ? { podCidrs } : {}),
-        nodes: nodeList,
+        nodes: nodeSource.list,
         links: () => readNodeLinks(primary),
         pool,
         nat,
@@ -123,10 +132,10 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
         clock,
         log,
       })
-      const parts = kernelServices({ nft, client, options })
-      const running = [informer, nodeRoutes, ...parts.running]
+      const plane = await openPlane({ nft, routes, device: links.uplink.device, nodes: nodeSource })
+      const running = [nodeSource, nodeRoutes, plane]
       return {
-        protection: parts.protection,
+        plane,
         network: nodeRoutes,
         run: async (signal) => void (await Promise.all(running.map((part) => part.run(signal)))),
       }
@@ -137,14 +146,6 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
       await fib.close()
     },
   }
-}
-
-/** What else works on the kernel's tables of this node: service proxy, policy enforcer, DNS. Each is an object with `run(signal)`. */
-function kernelServices(_parts: { readonly nft: Nft; readonly client: Client; readonly options: NodeNetworkOptions }): {
-  readonly protection: PodProtection | undefined
-  readonly running: readonly { run(signal: AbortSignal): Promise<void> }[]
-} {
-  return { protection: undefined, running: [] }
 }
 
 async function openTunnel(

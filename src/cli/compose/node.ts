@@ -5,6 +5,7 @@ import { sleep, type Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { createMetrics } from '../../base/metrics.ts'
+import type { Service } from '../../api/generated/types.ts'
 import { endpointSlices } from '../../api/discovery/v1/endpoint-slice.ts'
 import { createClient } from '../../client/create-client.ts'
 import { createHttpsTransport } from '../../client/https-transport.ts'
@@ -24,6 +25,7 @@ import { describeMachine } from './machine.ts'
 import { chooseNetworkMode, claimKernelNetwork, type NetworkMode } from './network-mode.ts'
 import { openNodeNetwork } from './node-network.ts'
 import { nodePaths } from './node-paths.ts'
+import { openPacketPlane } from './packet-plane.ts'
 import { claimPodRange } from './pod-range.ts'
 
 export interface NodeOptions {
@@ -51,6 +53,10 @@ export interface NodeOptions {
   readonly maxPods?: number
   /** PATH of containers. */
   readonly path: string
+  /** The command that starts this program: executable and script. */
+  readonly self: readonly string[]
+  /** For processes that this one starts. */
+  readonly env: Readonly<Record<string, string | undefined>>
   /** Asked when the signal aborts: end all workloads too? Default: they are left running. */
   readonly stopWorkloads?: () => boolean
   readonly onProgress?: (stage: 'joined' | 'ready', detail: string) => void
@@ -104,7 +110,17 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     }),
     ...(network ? { annotations: network.annotations, podCidrs: network.podCidrs } : {}),
   }
-  const started = await network?.start(client)
+  const started = await network?.start(client, (parts) =>
+    openPacketPlane({
+      ...parts,
+      ...options,
+      client,
+      addresses,
+      metrics,
+      stateDir: layout.state,
+      stopAtEnd: () => options.stopWorkloads?.() ?? false,
+    }),
+  )
   const agent = new NodeAgent({
     node,
     client,
@@ -117,26 +133,29 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     builtinRecipes: builtinRecipes((program) => onPath(program, options.path)),
     baseEnv: { PATH: options.path },
     ...(podUser ? { volumeOwner: podUser } : {}),
-    ...(started ? { network: started.network } : {}),
-    ...(started?.protection ? { protection: started.protection } : {}),
+    ...(started
+      ? { network: started.network, protection: started.plane.protection, resolvConf: (pod) => started.plane.resolvConfOf(pod) }
+      : {}),
     onRegistered: () => options.onProgress?.('ready', options.name),
   })
   const slices = createInformer(endpointSlices, { client, clock, random, log })
   const sliceList = new LastGoodList(slices, { path: join(layout.state, 'endpointslices.json'), clock, log })
-  await sliceList.load()
+  const hasSlices = await sliceList.load()
   const services = agent.services
   if (!services) throw new Error('a node with a service proxy needs its list of services')
   const events = new EventSink({ client, clock, random, log, metrics, host: options.name })
   const recorder = events.recorder('kube-proxy')
-  const proxy = new ServiceProxy({
-    services,
-    endpointSlices: sliceList,
-    node: { name: options.name, addresses },
-    clock,
-    log,
-    metrics,
-    warn: (service, reason, message) => recorder.event({ apiVersion: 'v1', kind: 'Service', ...service }, 'Warning', reason, message),
+  const report = (service: Service, reason: string, message: string): void =>
+    recorder.event({ apiVersion: 'v1', kind: 'Service', ...service }, 'Warning', reason, message)
+  const lists = { services, endpointSlices: sliceList }
+  started?.plane.serve({
+    ...lists,
+    known: Promise.all([agent.servicesKnown, hasSlices ? undefined : slices.whenSynced(signal).catch(() => {})]),
+    // as all kubelets: events about a node have its name as uid
+    report: (reason, message) =>
+      recorder.event({ apiVersion: 'v1', kind: 'Node', metadata: { name: options.name, uid: options.name } }, 'Warning', reason, message),
   })
+  const carrier = started ?? new ServiceProxy({ ...lists, node: { name: options.name, addresses }, clock, log, metrics, warn: report })
   const link = {
     server: options.server,
     ca: options.caCertificate,
@@ -145,20 +164,21 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     clock,
     random,
     log,
-    serve: createLinkServer({ agent, runtime, clock, paths: nodePaths({ metrics }) }),
+    serve: createLinkServer({ agent, runtime, clock, paths: nodePaths({ metrics, more: started?.plane.paths() ?? {} }) }),
   }
   try {
     await Promise.all([
       agent.run(signal),
       slices.run(signal),
       events.run(signal),
-      started ? started.run(signal) : proxy.run(signal),
+      carrier.run(signal),
       runNodeLink(link, signal),
       renewIdentity(options, layout, identity, signal),
     ])
   } finally {
     if (options.stopWorkloads?.()) {
       await stopAll(runtime, log)
+      await started?.plane.remove().catch((error: unknown) => log.warn('tables could not be removed', { error: messageOf(error) }))
       await network?.remove(join(layout.pods, 'netns')).catch((error: unknown) => {
         log.warn('the pod network could not be removed', { error: messageOf(error) })
       })

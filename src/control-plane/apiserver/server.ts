@@ -43,6 +43,8 @@ export interface ApiServerOptions {
   readonly podsOfNode?: (node: string) => Promise<readonly Pod[]> | readonly Pod[]
   /** Secrets (`namespace/name`) that the routers of nodes may read. Default: none. */
   readonly peerSecrets?: () => ReadonlySet<string>
+  /** See NodeAccess. */
+  readonly nodesSeeAllPods?: boolean
   /** What must be well before `/readyz` says so, besides not shutting down. */
   readonly readiness?: readonly HealthCheck[]
   readonly liveness?: readonly HealthCheck[]
@@ -76,6 +78,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     createAuthorizer({
       podsOfNode: options.podsOfNode ?? podsThrough(options.resources),
       ...(options.peerSecrets ? { peerSecrets: options.peerSecrets } : {}),
+      seesAllPods: options.nodesSeeAllPods ?? false,
     })
   const links = createNodeLinks({ clock, log, metrics })
   const notStopping: HealthCheck = {

@@ -95,6 +95,10 @@ export class NodeAgent {
     this.#recipes = new LastGoodList(this.#recipeInformer, keep('imagerecipes'))
   }
 
+  #tellServices: () => void = () => {}
+  /** Resolves when the list of services is whole: by a copy of an earlier agent, or by the API. */
+  readonly servicesKnown: Promise<void> = new Promise((resolve) => (this.#tellServices = resolve))
+
   /** The services this node knows, also while the control plane is away. */
   get services(): LastGoodList<Service> | undefined {
     return this.#services
@@ -134,7 +138,8 @@ export class NodeAgent {
     if (this.#options.resolvConf && !probed.capabilities.mounts) log.warn("pods ask the node's resolvers: files cannot be mounted for them")
     const deps = this.#workerDeps({ resolve, record, statuses })
 
-    await this.#services?.load()
+    if (await this.#services?.load()) this.#tellServices()
+    else void this.#serviceInformer?.whenSynced(signal).then(this.#tellServices, () => {})
     await this.#recipes?.load()
     if (probed.ok) for (const found of await runtime.listPods()) this.#adopt(found, deps, signal)
     this.#options.metrics.gauge('kubelet_running_pods', 'Number of pods that have a running pod sandbox')

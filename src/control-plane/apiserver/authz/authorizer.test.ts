@@ -154,3 +154,12 @@ test('a refusal says who may not do what', () => {
     'forbidden: User "system:serviceaccount:d:robot" cannot get path "/metrics": no',
   )
 })
+
+test('where nodes judge packets, they see the pods of all nodes, and no more of them than that', async () => {
+  const judging = createAuthorizer({ podsOfNode: () => [], seesAllPods: true })
+  const may = async (method: string, path: string): Promise<boolean> =>
+    (await judging.authorize(USERS['node'] as UserInfo, requestInfo({ method, path, query: {} }))).allowed
+  expect(await may('GET', '/api/v1/pods')).toBe(true)
+  expect(await may('GET', '/api/v1/namespaces/d/pods/web')).toBe(false)
+  expect(await may('DELETE', '/api/v1/namespaces/d/pods/web')).toBe(false)
+})

@@ -12,6 +12,8 @@ export interface AuthorizerOptions {
   readonly requestorOf?: (signingRequest: string) => Promise<string | undefined>
   /** Secrets (`namespace/name`) with the passwords of BGP peers. Absent: none. */
   readonly peerSecrets?: () => ReadonlySet<string>
+  /** See NodeAccess. */
+  readonly seesAllPods?: boolean
 }
 
 /**

@@ -9,6 +9,11 @@ export interface NodeAccess {
   readonly requestorOf?: (signingRequest: string) => Promise<string | undefined>
   /** Secrets (`namespace/name`) with the passwords of BGP peers, which the router of a node reads. */
   readonly peerSecrets?: () => ReadonlySet<string>
+  /**
+   * Nodes list the pods of all nodes: where they judge packets, policies name pods of the whole cluster by their labels. As network agents upstream. Default
+   * false: a node sees its own.
+   */
+  readonly seesAllPods?: boolean
 }
 
 /** The node a user stands for: `system:node:<name>` in group `system:nodes`. */
@@ -63,6 +68,9 @@ const RULES: Readonly<Record<string, Rule | undefined>> = {
   services: readAll,
   namespaces: readAll,
   'endpointslices.discovery.k8s.io': readAll,
+  'networkpolicies.networking.k8s.io': readAll,
+  'clusternetworkpolicies.policy.networking.k8s.io': readAll,
+  'servicecidrs.networking.k8s.io': readAll,
   'runtimeclasses.node.k8s.io': readAll,
   'imagerecipes.biplane.dev': readAll,
   'routers.routing.biplane.dev': readAndReport,
@@ -90,7 +98,7 @@ function mayChangeOwnNode(node: string, info: RequestInfo): boolean {
 
 function mayUsePods(node: string, info: RequestInfo, access: NodeAccess): boolean | Promise<boolean> {
   if (info.verb === 'list' || info.verb === 'watch') {
-    return info.subresource === '' && exactField(info.fieldSelector ?? '', 'spec.nodeName') === node
+    return info.subresource === '' && (access.seesAllPods === true || exactField(info.fieldSelector ?? '', 'spec.nodeName') === node)
   }
   const verbs: Readonly<Record<string, readonly string[]>> = { '': ['get', 'delete'], status: ['get', 'update', 'patch'] }
   if (info.name === '' || !verbs[info.subresource]?.includes(info.verb)) return false

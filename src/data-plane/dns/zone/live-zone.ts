@@ -5,7 +5,7 @@ import type { ZoneKeeper } from './zone-keeper.ts'
 
 /** A list that was written down by an earlier process. */
 export interface KeptList<T> {
-  load(): Promise<void>
+  load(): Promise<unknown>
   list(): readonly T[]
 }
 

@@ -38,16 +38,18 @@ export class LastGoodList<T extends KubeObject> {
     })
   }
 
-  /** Reads what an earlier process left. */
-  async load(): Promise<void> {
-    if (this.#path === undefined) return
+  /** Reads what an earlier process left. @returns whether there was a copy */
+  async load(): Promise<boolean> {
+    if (this.#path === undefined) return false
     const text = await readFile(this.#path, 'utf8').catch(() => undefined)
-    if (text === undefined) return
+    if (text === undefined) return false
     try {
       this.#loaded = JSON.parse(text) as T[]
       this.#notify()
+      return true
     } catch (error) {
       this.#log.warn('last good copy is unreadable and ignored', { path: this.#path, error: messageOf(error) })
+      return false
     }
   }
 

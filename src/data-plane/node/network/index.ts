@@ -15,7 +15,7 @@
  * All of it stays when the agent ends; the next one finds it by what is on disk and in the kernel, and touches only what is wrong.
  */
 export { NodeAddressPool } from './addresses/pod-addresses.ts'
-export { KernelPodNetwork, removeNamespaces } from './kernel-pod-network.ts'
+export { KernelPodNetwork, removeNamespaces, type PodRoutes } from './kernel-pod-network.ts'
 export { devicesHere, ensureForwarding } from './links/device-settings.ts'
 export { netlinkWriter } from './links/netlink-links.ts'
 export { PodNatTable, REMOVE_POD_NAT } from './nat/pod-nat-table.ts'
