@@ -22,8 +22,8 @@ export interface QueryHandlerOptions {
 
 /** What we take over UDP, and the most that we send: what passes everywhere without fragments (DNS flag day 2020). */
 const UDP_BYTES = 1_232
-/** Answers of the zone that are kept as bytes. */
-const MAX_KEPT = 20_000
+/** Answers of the zone that are kept as bytes: so many of late, and as many from before. */
+const MAX_KEPT = 16_384
 
 interface Kept {
   readonly bytes: Buffer
@@ -36,7 +36,9 @@ interface Kept {
 export class QueryHandler {
   readonly #options: QueryHandlerOptions
   /** Encoded answers that are the same for everyone, by what of the query they depend on. */
-  readonly #kept = new Map<string, Kept>()
+  #kept = new Map<string, Kept>()
+  /** The generation before: what of it is asked for again lives on. */
+  #keptBefore = new Map<string, Kept>()
   #rotate = 0
 
   constructor(options: QueryHandlerOptions) {
@@ -53,7 +55,7 @@ export class QueryHandler {
     // an answer to an answer would be answered for ever
     if (bytes.length < HEADER_BYTES || (bytes.readUInt16BE(2) & FLAG.QR) !== 0) return undefined
     const key = keptKey(bytes, transport)
-    const kept = key === undefined ? undefined : this.#kept.get(key)
+    const kept = key === undefined ? undefined : this.#lookUp(key)
     if (kept && kept.serial === zone().serial) {
       const { type, rcode } = kept
       meters.answered({ transport, type, inZone: true, rcode, seconds: (clock.monotonic() - begin) / 1000, bytes: kept.bytes.length })
@@ -86,8 +88,19 @@ export class QueryHandler {
   }
 
   #keep(key: string, kept: Kept): void {
-    if (this.#kept.size >= MAX_KEPT) this.#kept.clear()
+    if (this.#kept.size >= MAX_KEPT) {
+      this.#keptBefore = this.#kept
+      this.#kept = new Map()
+    }
     this.#kept.set(key, kept)
+  }
+
+  #lookUp(key: string): Kept | undefined {
+    const found = this.#kept.get(key)
+    if (found) return found
+    const before = this.#keptBefore.get(key)
+    if (before) this.#keep(key, before)
+    return before
   }
 
   #forward(query: Query, from: Asked): Buffer | Promise<Buffer> {

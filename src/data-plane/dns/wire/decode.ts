@@ -8,11 +8,11 @@ const MAX_RECORDS = 6_000
 
 /** Reads bytes from left to right; each step checks that they are there. */
 class Reader {
-  readonly bytes: Uint8Array
+  readonly bytes: Buffer
   at: number
 
   constructor(bytes: Uint8Array, at: number) {
-    this.bytes = bytes
+    this.bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     this.at = at
   }
 
@@ -30,6 +30,8 @@ class Reader {
     const { bytes } = this
     let out = ''
     let at = this.at
+    // labels that stand side by side are taken over together
+    let begin = at
     let limit = at
     let jumped = false
     for (;;) {
@@ -37,21 +39,22 @@ class Reader {
       if (length === undefined) throw new WireFormatError('name ends too early')
       if (length === 0) {
         if (!jumped) this.at = at + 1
-        return `${out}\0`
+        return out + bytes.toString('latin1', begin, at + 1)
       }
       if (length >= 0xc0) {
         const low = bytes[at + 1]
         if (low === undefined) throw new WireFormatError('name ends too early')
         if (!jumped) this.at = at + 2
         jumped = true
+        out += bytes.toString('latin1', begin, at)
         at = ((length & 0x3f) << 8) | low
         if (at >= limit || at < HEADER_BYTES) throw new WireFormatError('name has a pointer that does not lead back')
         limit = at
+        begin = at
         continue
       }
       if (length > 63 || at + 1 + length > bytes.length) throw new WireFormatError('name has a bad label')
-      if (out.length + length + 2 > MAX_NAME_BYTES) throw new WireFormatError('name is too long')
-      for (let i = at; i <= at + length; i++) out += String.fromCharCode(bytes[i] as number)
+      if (out.length + (at - begin) + length + 2 > MAX_NAME_BYTES) throw new WireFormatError('name is too long')
       at += length + 1
     }
   }

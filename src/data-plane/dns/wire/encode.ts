@@ -31,6 +31,9 @@ class Writer {
   at = 0
   /** Where suffixes stand already, in the case they have there. */
   #places = new Map<WireName, number>()
+  /** The name that was written first: its suffixes are remembered only when there is another. */
+  #first: { readonly name: WireName; readonly at: number } | undefined
+  #knowsFirst = false
 
   constructor(limit: number) {
     this.limit = limit
@@ -56,6 +59,14 @@ class Writer {
 
   /** Suffixes are shared without regard to case, as the question's own case stands for the records' too. */
   name(name: WireName, compress = true): void {
+    if (this.#first === undefined) {
+      this.#first = { name, at: this.at }
+      return this.#whole(name)
+    }
+    // what most answers are: records of the name that was asked for
+    if (compress && name === this.#first.name && name.length > 2) return this.u16(0xc000 | this.#first.at)
+    if (!this.#knowsFirst) this.#learn(this.#first.name, this.#first.at)
+    this.#knowsFirst = true
     let rest = name
     while (rest.length > 1) {
       const key = lowerName(rest)
@@ -71,9 +82,24 @@ class Writer {
     this.bytes[this.at++] = 0
   }
 
+  #whole(name: WireName): void {
+    this.#reserve(name.length)
+    for (let i = 0; i < name.length; i++) this.bytes[this.at++] = name.charCodeAt(i)
+  }
+
+  /** Remembers where the suffixes of a name stand that was written as a whole. */
+  #learn(name: WireName, at: number): void {
+    const whole = lowerName(name)
+    for (let from = 0, length; (length = whole.charCodeAt(from)) > 0; from += length + 1) {
+      const key = whole.slice(from)
+      if (at + from <= MAX_POINTER && !this.#places.has(key)) this.#places.set(key, at + from)
+    }
+  }
+
   /** Undoes what was written behind `at`. */
   rewind(at: number): void {
     this.at = at
+    if (this.#first && this.#first.at >= at) this.#first = undefined
     for (const [name, place] of this.#places) if (place >= at) this.#places.delete(name)
   }
 
