@@ -7,11 +7,13 @@
  *   fib/       the routing table, as far as it carries our tag: openFib
  *   conntrack/ flows that are to be forgotten: openConntrackCleaner
  *   nflog/     packets that rules have logged: openNflog
+ *   counters/  what became of packets: openPacketCounters, showPacketCounters
  *
  * What the tables should hold is compiled elsewhere (policy/, data-plane/service-proxy, control-plane/routing).
  */
 export type { ElementChange, ForeignChange, Nft, NftVerdict, SetElement } from './contract.ts'
 export * from './conntrack/index.ts'
+export * from './counters/index.ts'
 export * from './fib/index.ts'
 export * from './netlink/index.ts'
 export * from './nflog/index.ts'
