@@ -1,18 +1,16 @@
 import { join } from 'node:path'
-import type { EndpointSlice, Node, Service } from '../../api/generated/types.ts'
+import type { EndpointSlice, Node, Service, ServiceCIDR } from '../../api/generated/types.ts'
 import { deepEqual } from '../../api/meta/equality.ts'
-import { sleep, type Clock } from '../../base/clock.ts'
-import { parseIp } from '../../base/ip.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import { openConntrackCleaner, type ConntrackCleaner } from '../../data-plane/forwarding/conntrack/index.ts'
 import type { Nft } from '../../data-plane/forwarding/contract.ts'
 import type { PodRoutes } from '../../data-plane/node/network/index.ts'
-import { KernelServiceProxy, serviceRangeRoutes, type FlowCleaner, type StaleFlow } from '../../data-plane/service-proxy/kernel/index.ts'
+import { KernelServiceProxy, serviceRangeRoutes } from '../../data-plane/service-proxy/kernel/index.ts'
 import type { ChangingList } from '../../data-plane/service-proxy/index.ts'
 import type { ServiceNode, ServiceTable } from '../../policy/packet/services/index.ts'
 import type { Source } from './packet-sources.ts'
-import type { ServiceCIDR } from '../../api/generated/types.ts'
 
 export interface KernelServicesOptions {
   /** Of the node. */
@@ -36,8 +34,6 @@ export interface KernelServicesOptions {
   readonly report: (reason: string, message: string) => void
 }
 
-/** Facts of a node are looked at so often; they hardly ever change. */
-const LOOK_AGAIN_MS = 2_000
 const ZONE = 'topology.kubernetes.io/zone'
 
 /** The service proxy of a node in kernel mode, made anew when a fact it is built on changes: the zone of the node, its pod ranges, the service ranges. */
@@ -64,23 +60,23 @@ export class KernelServices {
     const { known, serviceCIDRs, log, clock } = this.#options
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     await Promise.race([Promise.all([known, serviceCIDRs.known]), aborted])
-    const flows = openConntrackCleaner({ clock })
+    const conntrack = openConntrackCleaner({ clock })
     try {
       while (!signal.aborted) {
         const facts = this.#facts()
         const turn = new AbortController()
         const end = (): void => turn.abort()
         signal.addEventListener('abort', end, { once: true })
-        await Promise.all([this.#serve(facts, flows, turn.signal), this.#endWhenChanged(facts, turn)])
+        await Promise.all([this.#serve(facts, conntrack, turn.signal), this.#endWhenChanged(facts, turn)])
         signal.removeEventListener('abort', end)
         if (!signal.aborted) log.info('zone, pod or service ranges of this node have changed', { facts: this.#facts() })
       }
     } finally {
-      flows.close()
+      conntrack.close()
     }
   }
 
-  async #serve(node: ServiceNode, flows: ConntrackCleaner, signal: AbortSignal): Promise<void> {
+  async #serve(node: ServiceNode, conntrack: ConntrackCleaner, signal: AbortSignal): Promise<void> {
     const { services, endpointSlices, nft, clock, random, log, metrics, stateDir, report } = this.#options
     await this.#leadToRanges(node)
     this.#proxy = new KernelServiceProxy({
@@ -93,7 +89,7 @@ export class KernelServices {
       log,
       metrics,
       report,
-      flows: flowCleaner(flows),
+      conntrack,
       statePath: join(stateDir, 'services.journal'),
     })
     await this.#proxy.run(signal)
@@ -109,11 +105,17 @@ export class KernelServices {
     }
   }
 
+  /** Ends the turn as soon as other facts hold. */
   async #endWhenChanged(facts: ServiceNode, turn: AbortController): Promise<void> {
-    while (!turn.signal.aborted) {
-      await sleep(this.#options.clock, LOOK_AGAIN_MS, turn.signal).catch(() => {})
+    const { nodes, serviceCIDRs } = this.#options
+    const look = (): void => {
       if (!deepEqual(this.#facts(), facts)) turn.abort()
     }
+    const stops = [nodes.onChange(look), serviceCIDRs.list.onChange(look)]
+    // between what was read and the first notice
+    look()
+    if (!turn.signal.aborted) await new Promise<void>((resolve) => turn.signal.addEventListener('abort', () => resolve(), { once: true }))
+    for (const stop of stops) stop()
   }
 
   #facts(): ServiceNode {
@@ -133,25 +135,4 @@ export class KernelServices {
 /** All ranges that services have addresses from. */
 export function serviceRangesOf(ranges: readonly ServiceCIDR[]): readonly string[] {
   return [...new Set(ranges.flatMap(({ spec }) => spec?.cidrs ?? []))].sort()
-}
-
-/** Speaks of stale flows in the words of conntrack. */
-function flowCleaner(cleaner: ConntrackCleaner): FlowCleaner {
-  return {
-    async forget(flows: readonly StaleFlow[]): Promise<number> {
-      const counts = await Promise.all(
-        flows.map(({ address, port, backend }) => {
-          const to = parseIp(address)
-          const from = backend && parseIp(backend.address)
-          return cleaner.deleteUdp({
-            port,
-            ...(to ? { originalDestination: to } : {}),
-            ...(from ? { backend: { address: from, port: backend.port } } : {}),
-          })
-        }),
-      )
-      // wishes that came together are answered by one look, which each of them counts
-      return Math.max(0, ...counts)
-    },
-  }
 }

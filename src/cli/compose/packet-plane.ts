@@ -4,7 +4,8 @@ import type { Logger } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import type { Client } from '../../client/client.ts'
 import { NODE_LOCAL_DNS } from '../../data-plane/dns/index.ts'
-import { FILTER_FAMILY, FILTER_TABLE, PolicyEnforcer } from '../../data-plane/forwarding/packet-filter/index.ts'
+import { openNflog, type LoggedPacket } from '../../data-plane/forwarding/nflog/index.ts'
+import { FILTER_FAMILY, FILTER_TABLE, LOG_GROUP, PolicyEnforcer } from '../../data-plane/forwarding/packet-filter/index.ts'
 import { RouteSocket } from '../../data-plane/forwarding/netlink/index.ts'
 import { kernelRoute } from '../../data-plane/node/link/kernel-route.ts'
 import type { NodePathHandler } from '../../data-plane/node/link/node-paths.ts'
@@ -124,10 +125,18 @@ function openEnforcer(options: PacketPlaneOptions, sources: PacketSources): Poli
     known: Promise.all([pods, namespaces, networkPolicies, clusterNetworkPolicies, nodes].map((source) => source.known)),
     node: name,
     nft,
+    openLog: deniedPackets,
     clock,
     log,
     metrics,
   })
+}
+
+/** What rules tell of packets. */
+function deniedPackets(signal: AbortSignal): AsyncIterable<LoggedPacket> {
+  const packets = openNflog({ group: LOG_GROUP })
+  signal.addEventListener('abort', () => packets.close(), { once: true })
+  return packets
 }
 
 /** Its flags name the ranges of services, which must be known first. */
