@@ -143,14 +143,32 @@ describe.skipIf(missing !== '')(`kernel services live through trouble${missing =
     expect(running.metric('biplane_service_proxy_repairs_total')).toBe(1)
   })
 
-  test('a change that the kernel refuses is carried out by a replacement', async () => {
-    // the kernel's tables lack an element that the next change takes away; the stranger is not yet waited for
-    const changed = slicesOf('web', [PODS.p1])
-    await Promise.all([
-      nft('delete', 'element', 'ip', 'biplane-services', 'endpoint', '{ 10.96.0.1 . tcp . 80 . 0:1 }'),
-      Promise.resolve().then(() => running.slices.set(changed.flat())),
-    ])
+  test('a UDP client that never falls silent moves on when its endpoint goes, and keeps it when another does', async () => {
+    const ask = (): Promise<string> => agents.p2.ask('UDP', '10.96.0.1', 80, { localPort: 5353 })
+    const first = (await ask()).split(' ')[0] as keyof typeof PODS
+    const without = (name: string): ReturnType<typeof slicesOf> =>
+      slicesOf(
+        'web',
+        Object.entries(PODS).flatMap(([other, pod]) => (other === name ? [] : [pod])),
+      )
+    const other = first === 'p1' ? 'r1' : 'p1'
+    running.slices.set(without(other))
     await running.synced()
-    await poll('only p1 is left', async () => ((await agents.p2.askers('TCP', '10.96.0.1', 80)) === 'p1' ? true : undefined))
+    expect((await ask()).split(' ')[0]).toBe(first)
+    running.slices.set(without(first))
+    await running.synced()
+    await poll('it is sent elsewhere', async () => ((await ask()).split(' ')[0] === first ? undefined : true))
+    expect(running.metric('biplane_service_proxy_stale_flows_total')).toBeGreaterThan(0)
+  })
+
+  test('a change that the kernel refuses is carried out by a replacement', async () => {
+    await running.stop()
+    running = new RunningProxy(lab, { services: running.services, slices: running.slices, isDeaf: true })
+    await running.synced()
+    await nft('delete', 'element', 'ip', 'biplane-services', 'endpoint', '{ 10.96.0.1 . tcp . 80 . 0:1 }')
+    running.slices.set(slicesOf('web', [PODS.p1]).flat())
+    await running.synced()
+    expect(await agents.p2.askers('TCP', '10.96.0.1', 80)).toBe('p1')
+    expect(running.metric('kubeproxy_sync_proxy_rules_nftables_sync_failures_total')).toBe(1)
   })
 })

@@ -1,12 +1,38 @@
 import type { EndpointSlice, Service } from '../../src/api/generated/types.ts'
 import { systemClock } from '../../src/base/clock.ts'
+import { parseIp, type IpBytes } from '../../src/base/ip.ts'
 import { silentLogger } from '../../src/base/log.ts'
 import { createMetrics, type Metrics } from '../../src/base/metrics.ts'
+import type { Nft } from '../../src/data-plane/forwarding/contract.ts'
 import { openNft } from '../../src/data-plane/forwarding/nft/index.ts'
-import { KernelServiceProxy, type FlowCleaner } from '../../src/data-plane/service-proxy/kernel/index.ts'
+import { openConntrackCleaner, type ConntrackCleaner } from '../../src/data-plane/forwarding/conntrack/index.ts'
+import { KernelServiceProxy, type StaleFlow } from '../../src/data-plane/service-proxy/kernel/index.ts'
 import { poll } from '../support/poll.ts'
 import { Changing, lastRevision } from './objects.ts'
 import type { ServiceLab } from './service-lab.ts'
+
+function deaf(nft: Nft): Nft {
+  return {
+    run: (text) => nft.run(text),
+    apply: (changes) => nft.apply(changes),
+    list: (...what) => nft.list(...what),
+    close: () => nft.close(),
+    foreignChanges: (_, signal) => nft.foreignChanges([], signal),
+  }
+}
+
+async function forget(conntrack: ConntrackCleaner, flows: readonly StaleFlow[]): Promise<number> {
+  const counts = await Promise.all(
+    flows.map(({ address, port, backend }) =>
+      conntrack.deleteUdp({
+        originalDestination: parseIp(address) as IpBytes,
+        port,
+        ...(backend ? { backend: { address: parseIp(backend.address) as IpBytes, port: backend.port } } : {}),
+      }),
+    ),
+  )
+  return Math.max(0, ...counts)
+}
 
 /** A kernel service proxy for the lab's node, and the lists it follows. */
 export class RunningProxy {
@@ -17,7 +43,8 @@ export class RunningProxy {
   readonly proxy: KernelServiceProxy
   readonly #abort = new AbortController()
   readonly #done: Promise<void>
-  readonly #nft: ReturnType<typeof openNft>
+  readonly #nft: Nft
+  readonly #conntrack: ConntrackCleaner
 
   constructor(
     lab: ServiceLab,
@@ -25,12 +52,14 @@ export class RunningProxy {
       readonly services?: Changing<Service>
       readonly slices?: Changing<EndpointSlice>
       readonly statePath?: string
-      readonly flows?: FlowCleaner
+      /** Does not hear of changes by others. */
+      readonly isDeaf?: boolean
     } = {},
   ) {
     this.services = options.services ?? new Changing()
     this.slices = options.slices ?? new Changing()
     this.#nft = openNft({ namespace: lab.node.path })
+    this.#conntrack = openConntrackCleaner({ namespace: lab.node.path })
     this.proxy = new KernelServiceProxy({
       services: this.services,
       endpointSlices: this.slices,
@@ -40,10 +69,10 @@ export class RunningProxy {
       random: Math.random,
       log: silentLogger,
       metrics: this.metrics,
-      nft: this.#nft,
+      nft: options.isDeaf ? deaf(this.#nft) : this.#nft,
       report: (reason, message) => this.reports.push(`${reason}: ${message}`),
       ...(options.statePath === undefined ? {} : { statePath: options.statePath }),
-      ...(options.flows ? { flows: options.flows } : {}),
+      flows: { forget: (flows) => forget(this.#conntrack, flows) },
     })
     this.#done = this.proxy.run(this.#abort.signal)
   }
@@ -68,5 +97,6 @@ export class RunningProxy {
     this.#abort.abort()
     await this.#done
     this.#nft.close()
+    this.#conntrack.close()
   }
 }

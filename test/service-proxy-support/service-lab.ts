@@ -55,6 +55,8 @@ export async function buildServiceLab(): Promise<ServiceLab> {
   for (const host of [client, r1]) await batch(host, [`route add default via ${NODE.v4}`, `-6 route add default via ${NODE.v6}`])
   // `serviceRangeRoutes`, as the node sets them
   await batch(node, [
+    `route add default via ${CLIENT.v4}`,
+    `-6 route add default via ${CLIENT.v6}`,
     'route add 10.244.2.0/24 via 192.0.2.21',
     '-6 route add fd00:10:244:2::/64 via 2001:db8::15',
     `route add ${RANGES[0]} dev eth0 src ${NODE.v4}`,

@@ -15,7 +15,7 @@ import { ProxyHealth, type HealthzAnswer } from './proxy-health.ts'
 import { ProxyMetrics } from './proxy-metrics.ts'
 import { afterRepair, decideRepair, type RepairHistory } from './repair-pace.ts'
 import { TABLE } from './ruleset.ts'
-import type { FlowCleaner, StaleFlow } from './stale-flows.ts'
+import type { FlowCleaner } from './stale-flows.ts'
 
 export interface KernelServiceProxyOptions {
   readonly services: ChangingList<Service>
@@ -37,11 +37,6 @@ export interface KernelServiceProxyOptions {
 }
 
 const RETRY = { baseMs: 500, maxMs: 60_000 }
-/** Stale connections wait so long for others to be forgotten with them. */
-const FORGET_AFTER_MS = 100
-/** Of those that wait; more are left to time out. */
-const MAX_STALE = 10_000
-
 /** The service proxy in the kernel: nf_tables kept equal to what the services say. Level-based; see the tour in index.ts. */
 export class KernelServiceProxy {
   readonly #options: KernelServiceProxyOptions
@@ -57,8 +52,6 @@ export class KernelServiceProxy {
   #appliedRevision = 0n
   #repairs: RepairHistory | undefined
   #repairTimer: Timer | undefined
-  #stale: StaleFlow[] = []
-  #staleTimer: Timer | undefined
 
   constructor(options: KernelServiceProxyOptions) {
     const { node, nft, random, log, statePath, clock } = options
@@ -100,7 +93,6 @@ export class KernelServiceProxy {
       for (const stop of stops) stop()
       signal.removeEventListener('abort', aborted)
       this.#repairTimer?.cancel()
-      this.#staleTimer?.cancel()
       await Promise.all([foreign, this.#checks.close(), this.#tables.close()])
     }
   }
@@ -161,7 +153,7 @@ export class KernelServiceProxy {
       this.#options.log.warn('a change of services was refused: the tables are made anew', { error: messageOf(error) })
     }
     if (!this.#tables.applied) await this.#tables.replace(this.#objects.table.frontends)
-    this.#forgetLater(plan)
+    this.#forget(plan)
   }
 
   #changed(): void {
@@ -189,19 +181,14 @@ export class KernelServiceProxy {
     metrics.conflicts.set(table.conflicts.length)
   }
 
-  #forgetLater({ stale }: UpdatePlan): void {
-    const { flows, clock, log } = this.#options
+  /** Off the way of changes, which do not wait for it. */
+  #forget({ stale }: UpdatePlan): void {
+    const { flows, log } = this.#options
     if (!flows || stale.length === 0) return
-    this.#stale.push(...stale.slice(0, MAX_STALE - this.#stale.length))
-    this.#staleTimer ??= clock.after(FORGET_AFTER_MS, () => {
-      this.#staleTimer = undefined
-      const batch = this.#stale
-      this.#stale = []
-      flows.forget(batch).then(
-        (count) => this.#metrics.staleFlows.inc(count),
-        (error: unknown) => log.warn('stale UDP connections could not be forgotten', { error: messageOf(error) }),
-      )
-    })
+    flows.forget(stale).then(
+      (count) => this.#metrics.staleFlows.inc(count),
+      (error: unknown) => log.warn('stale UDP connections could not be forgotten', { error: messageOf(error) }),
+    )
   }
 
   async #watchForeign(changes: AsyncIterable<ForeignChange>, signal: AbortSignal): Promise<void> {

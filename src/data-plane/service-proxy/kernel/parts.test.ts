@@ -35,7 +35,11 @@ describe('frontend classes', () => {
       rewritesSource: fc.boolean(),
       affinitySeconds: fc.integer({ min: 0, max: 86_400 }),
     })
-    fc.assert(fc.property(drawn, (one) => void expect(classOfNumber(classNumber(one))).toEqual(one)))
+    fc.assert(
+      fc.property(drawn, (one) => {
+        expect(classOfNumber(classNumber(one))).toEqual(one)
+      }),
+    )
   })
 
   test('names of chains', () => {
