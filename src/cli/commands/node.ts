@@ -48,7 +48,9 @@ export async function runNodeCommand(context: CliContext, options: NodeCommandOp
   const link = followSupervisor(context.takeSignals(), context.env)
   const log = jsonLogger({ write: (line) => context.err.write(line), clock, level: options.verbose ? 'debug' : 'info' })
   const token = options.token ?? env['BIPLANE_TOKEN']
-  await runNode(
+  // timers do not keep a process alive, and without a control plane nothing else of a node may
+  const alive = setInterval(() => {}, 60_000)
+  const running = runNode(
     {
       dataDir,
       name: options.name ?? defaultNodeName(),
@@ -75,6 +77,7 @@ export async function runNodeCommand(context: CliContext, options: NodeCommandOp
     },
     link.signal,
   )
+  await running.finally(() => clearInterval(alive))
 }
 
 /** Where the control plane is and how to trust it: from the options, else from a control plane of the same data directory. */

@@ -73,7 +73,8 @@ export class KernelPodNetwork implements PodNetwork {
     const wanted = new Set(pods.map((pod) => podDevice(pod.podUid)))
     const strays = [...devices].filter((device) => isPodDevice(device) && !wanted.has(device))
     await this.#delete(strays)
-    for (const pod of pods) {
+    // a pod that runs keeps its host ports, whoever else waits for them
+    for (const pod of pods.toSorted((a, b) => Number(a.pid === undefined) - Number(b.pid === undefined))) {
       const attached = this.attach(pod)
       await attached.catch((error: unknown) =>
         log.error("a pod's network could not be restored", { uid: pod.podUid, error: messageOf(error) }),
