@@ -10,6 +10,7 @@ import type { Logger } from '../../base/log.ts'
 import { createMetrics } from '../../base/metrics.ts'
 import {
   addLocalAddress,
+  claimAddress,
   ClientBudget,
   createDnsMeters,
   DnsServer,
@@ -107,11 +108,14 @@ export async function runDns(options: DnsOptions, signal: AbortSignal): Promise<
   const server = new DnsServer({ handler, listen: options.listen, clock, log })
   const ended = new AbortController()
   signal.addEventListener('abort', () => ended.abort(signal.reason), { once: true })
+  const releases: (() => void)[] = []
   let onKnown = (): void => {}
   const whenKnown = new Promise<void>((resolve) => (onKnown = resolve))
   const serve = async (): Promise<void> => {
     await Promise.race([whenKnown, aborted(ended.signal)])
     if (ended.signal.aborted) return
+    const owner = `node "${options.name}" of ${options.dataDir}`
+    for (const address of options.listen) if (address.port !== 0) releases.push(await claimAddress(address, owner, clock))
     await prepareMachine(options)
     await server.open()
     isReady = true
@@ -130,6 +134,7 @@ export async function runDns(options: DnsOptions, signal: AbortSignal): Promise<
   } finally {
     ended.abort()
     await follow.catch(() => {})
+    for (const release of releases) release()
     await status.close()
   }
 }

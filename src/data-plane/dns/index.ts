@@ -10,7 +10,7 @@
  *   zone/      compile-service (records of one service), zone (all of them, changed one by one), answer (NXDOMAIN, no data, aliases),
  *              zone-keeper and live-zone (kept equal to the API and to what was known last time)
  *   forward/   plan-forwarding (who is asked), exchange (one question to one server), upstream-health, answer-cache, forwarder
- *   server/    query-handler, dns-server (sockets, draining), shared-socket (several processes at one address), status-server, dns-metrics
+ *   server/    query-handler, dns-server (sockets, draining), shared-socket (several processes at one address) and address-claim (of one node only), status-server, dns-metrics
  *   kube-dns-objects   the service kube-dns, and how a node's service proxy leads it here
  *
  * Names are answered as the specification of Kubernetes DNS says. Where it leaves a choice: a headless service without ready endpoints is NXDOMAIN; endpoints
@@ -20,6 +20,7 @@
 export { KUBE_DNS, kubeDnsAddresses, NODE_LOCAL_DNS, nodeLocalDnsSlices, planKubeDnsService } from './kube-dns-objects.ts'
 export { Forwarder } from './forward/forwarder.ts'
 export { parseForwardingConfig, planForwarding, parseUpstream, type ForwardingConfig } from './forward/plan-forwarding.ts'
+export { claimAddress } from './server/address-claim.ts'
 export { ClientBudget } from './server/client-budget.ts'
 export { createDnsMeters } from './server/dns-metrics.ts'
 export { DnsServer } from './server/dns-server.ts'
