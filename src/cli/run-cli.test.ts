@@ -43,6 +43,9 @@ test('help ends with 0 and names every command but the hidden ones', async () =>
     'logs',
     'delete',
     'wait',
+    'routes',
+    'peers',
+    'verdict',
     'demo',
     'completion',
   ]) {

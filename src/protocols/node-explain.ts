@@ -60,6 +60,8 @@ export interface WayAnswer {
   readonly route?: KernelRouteAnswer
   /** Why there is no route, or it is not known. */
   readonly routeProblem?: string
+  /** The kernel has said that it has no route, or one that refuses. */
+  readonly unroutable?: boolean
 }
 
 export interface ServiceAnswer {
@@ -99,6 +101,8 @@ export interface RoutesAnswer<R> {
 export interface PeersAnswer<P> {
   readonly node: string
   readonly peers: readonly P[]
+  /** What of the configuration the router could not use. */
+  readonly problems?: readonly string[]
   readonly routerProblem?: string
 }
 

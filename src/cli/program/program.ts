@@ -4,6 +4,7 @@ import { PROGRAM_VERSION } from '../program-version.ts'
 import { addClusterCommands } from './cluster-commands.ts'
 import { addObjectCommands } from './object-commands.ts'
 import { addOtherCommands } from './other-commands.ts'
+import { addPacketCommands } from './packet-commands.ts'
 
 /** What an action hands back: the exit code, or nothing for 0. */
 export type ActionResult = Promise<number | void>
@@ -40,6 +41,7 @@ export function createProgram(context: CliContext, exit: (code: number) => void)
     }
   addClusterCommands(program, context, act)
   addObjectCommands(program, context, act)
+  addPacketCommands(program, context, act)
   addOtherCommands(program, context, act)
   program.commands.forEach(acceptDebug)
   return program

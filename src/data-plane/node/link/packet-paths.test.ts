@@ -49,16 +49,16 @@ test('the router is asked for its routes and peers; when it is gone that is said
   const asked: string[] = []
   const router = (target: string): Promise<unknown> => {
     asked.push(target)
-    return Promise.resolve(target.startsWith('/explain') ? { prefix: '10.1.0.0/16' } : [{ name: 'a' }])
+    return Promise.resolve(target === '/peers' ? { peers: [{ name: 'a' }], problems: ['no'] } : { routes: [{ prefix: '10.1.0.0/16' }] })
   }
-  expect((await ask('/peers', { router })).body).toEqual({ node: 'n1', peers: [{ name: 'a' }] })
-  expect((await ask('/routes?limit=5&other=1', { router })).body).toEqual({ node: 'n1', routes: [{ name: 'a' }] })
+  expect((await ask('/peers', { router })).body).toEqual({ node: 'n1', peers: [{ name: 'a' }], problems: ['no'] })
+  expect((await ask('/routes?limit=5&other=1', { router })).body).toEqual({ node: 'n1', routes: [{ prefix: '10.1.0.0/16' }] })
   expect((await ask('/routes?prefix=10.1.0.0%2F16', { router, route: () => Promise.resolve('no') })).body).toEqual({
     node: 'n1',
     routes: [{ prefix: '10.1.0.0/16' }],
     kernelProblem: 'no',
   })
-  expect(asked).toEqual(['/peers', '/routes?limit=5', '/explain?prefix=10.1.0.0%2F16'])
+  expect(asked).toEqual(['/peers', '/routes?limit=5', '/routes?prefix=10.1.0.0%2F16'])
   const gone = { router: () => Promise.reject(new Error('connect ENOENT')) }
   expect((await ask('/peers', gone)).body).toEqual({
     node: 'n1',

@@ -26,7 +26,7 @@ export interface PacketPathParts {
   readonly counters?: () => Promise<readonly CountedRule[]>
   /** The kernel's route to an address; a string says why there is none. See `kernelRoute`. */
   readonly route?: (address: string) => Promise<KernelRouteAnswer | string>
-  /** Asks the router of this node, which is another process: `/peers`, `/routes`, `/explain`. Undefined: it knows nothing of that. */
+  /** Asks the router of this node, which is another process: `/peers`, `/routes`. */
   readonly router?: (target: string, signal: AbortSignal) => Promise<unknown>
 }
 
@@ -60,10 +60,14 @@ async function verdict(parts: PacketPathParts, query: URLSearchParams): Promise<
   }
 }
 
-async function routeOf(parts: PacketPathParts, address: string): Promise<Pick<WayAnswer, 'route' | 'routeProblem'>> {
+async function routeOf(parts: PacketPathParts, address: string): Promise<Pick<WayAnswer, 'route' | 'routeProblem' | 'unroutable'>> {
   if (!parts.route) return { routeProblem: 'this node does not read the routes of its kernel' }
-  const found = await parts.route(address).catch((error: unknown) => messageOf(error))
-  return typeof found === 'string' ? { routeProblem: found } : { route: found }
+  try {
+    const found = await parts.route(address)
+    return typeof found === 'string' ? { routeProblem: found, unroutable: true } : { route: found }
+  } catch (error) {
+    return { routeProblem: messageOf(error) }
+  }
 }
 
 async function routes(parts: PacketPathParts, { query, signal }: NodePathRequest): Promise<RoutesAnswer<unknown>> {
@@ -71,15 +75,15 @@ async function routes(parts: PacketPathParts, { query, signal }: NodePathRequest
   if (text === null) {
     const page = new URLSearchParams([...query].filter(([name]) => name === 'limit' || name === 'offset')).toString()
     const { answer, routerProblem } = await ask(parts, page === '' ? '/routes' : `/routes?${page}`, signal)
-    return { node: parts.node, routes: listOf(answer), ...(routerProblem === undefined ? {} : { routerProblem }) }
+    return { node: parts.node, routes: answer.routes ?? [], ...(routerProblem === undefined ? {} : { routerProblem }) }
   }
   const prefix = parsePrefix(text)
   if (!prefix) throw new StatusError('BadRequest', `"${text}" is no prefix such as 192.0.2.0/24`)
-  const { answer, routerProblem } = await ask(parts, `/explain?prefix=${encodeURIComponent(text)}`, signal)
+  const { answer, routerProblem } = await ask(parts, `/routes?prefix=${encodeURIComponent(text)}`, signal)
   const { route, routeProblem } = await routeOf(parts, formatIp(prefix.bytes))
   return {
     node: parts.node,
-    routes: listOf(answer),
+    routes: answer.routes ?? [],
     ...(routerProblem === undefined ? {} : { routerProblem }),
     ...(route ? { kernel: route } : {}),
     ...(routeProblem === undefined ? {} : { kernelProblem: routeProblem }),
@@ -88,24 +92,31 @@ async function routes(parts: PacketPathParts, { query, signal }: NodePathRequest
 
 async function peers(parts: PacketPathParts, signal: AbortSignal): Promise<PeersAnswer<unknown>> {
   const { answer, routerProblem } = await ask(parts, '/peers', signal)
-  return { node: parts.node, peers: listOf(answer), ...(routerProblem === undefined ? {} : { routerProblem }) }
+  const { peers: found = [], problems = [] } = answer
+  return {
+    node: parts.node,
+    peers: found,
+    ...(problems.length > 0 ? { problems } : {}),
+    ...(routerProblem === undefined ? {} : { routerProblem }),
+  }
 }
 
 async function ask(
   { router }: PacketPathParts,
   target: string,
   signal: AbortSignal,
-): Promise<{ readonly answer?: unknown; readonly routerProblem?: string }> {
-  if (!router) return { routerProblem: 'this node has no router' }
+): Promise<{ readonly answer: RouterAnswer; readonly routerProblem?: string }> {
+  if (!router) return { answer: {}, routerProblem: 'this node has no router' }
   try {
-    return { answer: await router(target, signal) }
+    return { answer: ((await router(target, signal)) ?? {}) as RouterAnswer }
   } catch (error) {
-    return { routerProblem: `the router of this node does not answer: ${messageOf(error)}` }
+    return { answer: {}, routerProblem: `the router of this node does not answer: ${messageOf(error)}` }
   }
 }
 
-/** One thing alone is a list of one. */
-function listOf(answer: unknown): readonly unknown[] {
-  if (answer === undefined || answer === null) return []
-  return Array.isArray(answer) ? (answer as unknown[]) : [answer]
+/** What a router tells, as far as it is looked at here. */
+interface RouterAnswer {
+  readonly routes?: readonly unknown[]
+  readonly peers?: readonly unknown[]
+  readonly problems?: readonly string[]
 }
