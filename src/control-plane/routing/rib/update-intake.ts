@@ -125,6 +125,8 @@ export class UpdateIntake {
       if (length > 16) word |= (body[at++] as number) << 8
       if (length > 24) word |= body[at++] as number
       this.#w0 = masked(word, length)
+      // what an IPv6 prefix has left would be hashed too
+      this.#w1 = this.#w2 = this.#w3 = 0
       return at
     }
     const size = (length + 7) >> 3
