@@ -1,7 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { Resolver } from 'node:dns/promises'
 import { createSocket, type Socket } from 'node:dgram'
 import { tmpdir } from 'node:os'
@@ -18,6 +17,7 @@ import { dnsCompanion } from '../src/cli/compose/dns-companion.ts'
 import { dataLayout } from '../src/cli/compose/layout.ts'
 import { accessOf, createClient, createHttpsTransport, loadKubeconfig } from '../src/client/index.ts'
 import type { Client } from '../src/client/client.ts'
+import { freePort } from './dns-support/free-port.ts'
 import { floodsGoOn, startFlood, type FloodResult } from './dns-support/flood.ts'
 import { poll } from './support/poll.ts'
 import { REPOSITORY } from './support/program.ts'
@@ -200,12 +200,3 @@ const codeOf = (work: Promise<unknown>): Promise<string | undefined> =>
     () => undefined,
     (error: NodeJS.ErrnoException) => error.code,
   )
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}

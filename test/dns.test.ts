@@ -1,14 +1,15 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EndpointSlice, Service } from '../src/api/generated/types.ts'
 import { planResolvConf, formatResolvConf } from '../src/data-plane/node/env/resolv-conf.ts'
-import { DnsLab, dnsLabProblem, NODE_LOCAL, NODE_V4, NODE_V6, STUB, UPSTREAM } from './dns-support/dns-lab.ts'
+import { DnsLab, dnsLabProblem, NODE_LOCAL, NODE_LOCAL_V6, NODE_V4, NODE_V6, STUB, UPSTREAM } from './dns-support/dns-lab.ts'
 import { floodsGoOn, startFlood, type FloodTarget } from './dns-support/flood.ts'
 import { poll } from './support/poll.ts'
+import { REPOSITORY } from './support/program.ts'
 
 const missing = dnsLabProblem(['dig', 'unbound', 'dnsmasq', 'getent', 'openssl'])
 const meta = (name: string): Service['metadata'] => ({ name, namespace: 'shop' })
@@ -66,6 +67,7 @@ describe.skipIf(missing !== '')(`cluster DNS${missing === '' ? '' : ` (skipped: 
       ['AAAA', [WEB, 'AAAA'], [`${WEB}. 5 IN AAAA fd00:96::7`]],
       ['over TCP', ['+tcp', WEB], [`${WEB}. 5 IN A 10.96.0.7`]],
       ['over IPv6', [`@${NODE_V6}`, WEB], [`${WEB}. 5 IN A 10.96.0.7`]],
+      ['over IPv6, at an address of the node alone', [`@${NODE_LOCAL_V6}`, WEB], [`${WEB}. 5 IN A 10.96.0.7`]],
       ['over TCP and IPv6', ['+tcp', `@${NODE_V6}`, WEB], [`${WEB}. 5 IN A 10.96.0.7`]],
       ["at the node's address", [`@${NODE_V4}`, WEB], [`${WEB}. 5 IN A 10.96.0.7`]],
       ['SRV', [`_http._tcp.${WEB}`, 'SRV'], [`_http._tcp.${WEB}. 5 IN SRV 0 100 80 ${WEB}.`]],
@@ -166,6 +168,22 @@ describe.skipIf(missing !== '')(`cluster DNS${missing === '' ? '' : ` (skipped: 
       expect(first(await lab.pod.must([program, 'www.example.test']))).toEqual(['192.0.2.80'])
       expect((await lab.pod.run([program, 'nope'])).code).toBe(1)
     })
+  })
+
+  test('a server of another node is kept from the same addresses', async () => {
+    const argv = [
+      'dns',
+      `--data-dir=${lab.dir}`,
+      '--name=n2',
+      '--server=https://127.0.0.1:1',
+      `--ca-file=${lab.dir}/ca.pem`,
+      `--listen=${NODE_LOCAL}:53`,
+    ]
+    cpSync(join(lab.dir, 'nodes/n1'), join(lab.dir, 'nodes/n2'), { recursive: true, filter: (path) => !path.includes('.sock') })
+    const { code, stderr } = await lab.node.run([process.execPath, join(REPOSITORY, 'dist/biplane.js'), ...argv])
+    expect(code).not.toBe(0)
+    expect(stderr).toContain(`${NODE_LOCAL} port 53 belongs to the DNS server of node "n1"`)
+    expect(await lab.dig(WEB)).toHaveLength(1)
   })
 
   describe('while processes come and go', () => {

@@ -16,6 +16,7 @@ export function dnsLabProblem(tools: readonly string[]): string {
 }
 
 export const NODE_LOCAL = '169.254.20.10'
+export const NODE_LOCAL_V6 = 'fd00:20::10'
 /** Of the node, on the wire. */
 export const NODE_V4 = '198.18.5.1'
 export const NODE_V6 = 'fd00:5::1'
@@ -57,7 +58,7 @@ export class DnsLab {
         { host: upstream, device: 'eth0', addresses: [`${UPSTREAM}/24`] },
         { host: stub, device: 'eth0', addresses: [`${STUB}/24`] },
       ])
-      await pod.must(['ip', 'route', 'add', 'default', 'via', NODE_V4])
+      for (const gateway of [NODE_V4, NODE_V6]) await pod.must(['ip', 'route', 'add', 'default', 'via', gateway])
       const dir = mkdtempSync(join(tmpdir(), 'bpl-dns-'))
       seed(dir, services, slices)
       return new DnsLab({ lab, node, pod, upstream, stub, wire, dir })
@@ -69,7 +70,7 @@ export class DnsLab {
 
   /** Starts a DNS server on the node. @returns once it answers */
   async start(): Promise<ChildProcess> {
-    const listen = [NODE_LOCAL, NODE_V4, `[${NODE_V6}]`].map((host) => `--listen=${host}:53`)
+    const listen = [NODE_LOCAL, `[${NODE_LOCAL_V6}]`, NODE_V4, `[${NODE_V6}]`].map((host) => `--listen=${host}:53`)
     const trust = ['--server=https://127.0.0.1:1', `--ca-file=${this.dir}/ca.pem`]
     const argv = [
       process.execPath,
