@@ -117,7 +117,7 @@ class ProcessRuntime implements Runtime {
   async ensureSandbox(pod: Pod): Promise<Sandbox> {
     const { containers } = await this.#open()
     const sandbox = this.#pods.ensure(pod)
-    if (sandbox.networkNamespace !== undefined) await this.#network?.attach(networked(pod, sandbox, containers))
+    await this.#attach(pod, sandbox, containers)
     return sandbox
   }
 
@@ -131,6 +131,8 @@ class ProcessRuntime implements Runtime {
     if (existing?.isStarted || existing?.hasEnded) {
       throw new RuntimeError('InvalidArgument', `container ${id} has been started before: a new start needs a higher restart count`)
     }
+    // a pod that an earlier agent left may have lost its network, or never had it
+    await this.#attach(stored.pod, stored.sandbox, containers)
     const { spec, metadata } = stored.pod
     const hostname = spec?.hostNetwork ? this.#options.nodeName : (spec?.hostname ?? metadata.name)
     return containers.create(stored.sandbox, container, hostname).id
@@ -226,6 +228,10 @@ class ProcessRuntime implements Runtime {
     await parts?.strays.settled()
     parts?.host.cgroups?.removeParents()
     parts?.containers.removeStaleRoots()
+  }
+
+  async #attach(pod: Pod, sandbox: Sandbox, containers: ContainerStore): Promise<void> {
+    if (sandbox.networkNamespace !== undefined) await this.#network?.attach(networked(pod, sandbox, containers))
   }
 
   #detect(): Promise<Host> {
