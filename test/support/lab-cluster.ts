@@ -71,6 +71,8 @@ export class LabCluster {
   readonly #transports: Transport[] = []
   #forward: Forward | undefined
   #client: Client | undefined
+  /** The bundle that processes are started from; another one is an upgrade. */
+  program: string = BIPLANE
 
   private constructor(parts: {
     readonly dir: string
@@ -156,6 +158,16 @@ export class LabCluster {
     return stdout
   }
 
+  /** Runs a command of biplane as administrator, in this process's network. Never rejects for an exit code. */
+  biplane(...args: readonly string[]): Promise<CommandResult> {
+    return run([process.execPath, BIPLANE, ...args, '--kubeconfig', this.kubeconfig], {})
+  }
+
+  /** Runs a command of biplane in the network of a node. */
+  biplaneOn(name: string, args: readonly string[]): Promise<CommandResult> {
+    return run([process.execPath, BIPLANE, ...args], { namespace: this.node(name).host.path, timeoutMs: 60_000 })
+  }
+
   async startControlPlane(): Promise<void> {
     const [address] = this.controlAddresses
     const args = this.#options.controlPlaneArgs ?? [
@@ -199,9 +211,20 @@ export class LabCluster {
   startNode(name: string, args: readonly string[] = []): void {
     const { host, addresses, dataDir } = this.node(name)
     const control = join(this.dir, 'control')
-    const printed = execFileSync(process.execPath, [BIPLANE, 'token', 'create', '--data-dir', control, '-o', 'json'], { encoding: 'utf8' })
-    const { token, caHash, server } = JSON.parse(printed) as { readonly token: string; readonly caHash: string; readonly server: string }
-    const own = ['--name', name, '--server', server, '--ca-hash', caHash, '--data-dir', dataDir, '--address', addresses.join(',')]
+    const printed = execFileSync(process.execPath, [this.program, 'token', 'create', '--data-dir', control, '-o', 'json'], { encoding: 'utf8' })
+    const { token, server } = JSON.parse(printed) as { readonly token: string; readonly server: string }
+    const own = [
+      '--name',
+      name,
+      '--server',
+      server,
+      '--ca-file',
+      join(control, 'control-plane/pki/ca.crt'),
+      '--data-dir',
+      dataDir,
+      '--address',
+      addresses.join(','),
+    ]
     this.#spawn(name, host, ['node', ...own, '--network', 'kernel', ...(this.#options.nodeArgs ?? []), ...args], { BIPLANE_TOKEN: token })
   }
 
@@ -280,8 +303,12 @@ export class LabCluster {
 
   /** Runs a command with the network of a pod, but as root and with the files of this machine. Never rejects for an exit code. */
   async inPod(name: string, argv: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
-    const namespace = await this.namespaceOf(name)
-    return await run(argv, { ...options, namespace })
+    return await this.inNamespace(await this.namespaceOf(name), argv, options)
+  }
+
+  /** As inPod, by the path of the namespace: the control plane is not asked. */
+  inNamespace(namespace: string, argv: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
+    return run(argv, { ...options, namespace })
   }
 
   /** What a process has written: a node by its name, or `control-plane`; without a name all of them. */
@@ -304,7 +331,7 @@ export class LabCluster {
   }
 
   /** Polls, but not for a process that has ended. */
-  async #until(what: string, name: string, probe: () => Promise<true | undefined> | true | undefined): Promise<void> {
+  async #until(what: string, name: string, probe: () => Promise<boolean | undefined> | boolean | undefined): Promise<void> {
     const child = this.#processes.get(name)
     const found = await poll(what, () => (child && child.exitCode !== null ? 'ended' : probe()), { withinMs: READY_MS })
     if (found === 'ended') throw new Error(`biplane ${name} ended with ${child?.exitCode} before ${what}: ${this.logs(name).slice(-2_000)}`)
@@ -324,7 +351,7 @@ export class LabCluster {
       stdio: ['ignore', log, log] as ('ignore' | number)[],
     }
     // not by `ip netns exec`, which gives the process mounts of its own: what it mounts would end with it
-    const child = host.inside(() => spawn(process.execPath, [BIPLANE, ...args], options))
+    const child = host.inside(() => spawn(process.execPath, [this.program, ...args], options))
     this.#processes.set(name, child)
   }
 }
