@@ -4,7 +4,7 @@ import { silentLogger, type Logger } from '../../src/base/log.ts'
 import { createMetrics, type Metrics } from '../../src/base/metrics.ts'
 import type { Namespace, NetworkPolicy, Node, Pod } from '../../src/api/generated/types.ts'
 import type { ClusterNetworkPolicy } from '../../src/api/policy.networking.k8s.io/v1alpha2/cluster-network-policy.ts'
-import type { Nft } from '../../src/data-plane/forwarding/contract.ts'
+import type { Nft, NftStructures } from '../../src/data-plane/forwarding/contract.ts'
 import { openNft } from '../../src/data-plane/forwarding/nft/index.ts'
 import { PolicyEnforcer, type PacketLogMessage, type PolicyEnforcerOptions } from '../../src/data-plane/forwarding/packet-filter/index.ts'
 import type { ChangingList } from '../../src/data-plane/service-proxy/index.ts'
@@ -64,7 +64,7 @@ export class Lists {
 
 export interface EnforcedLab {
   readonly lab: PodLab
-  readonly nft: Nft
+  readonly nft: Nft & NftStructures
   readonly lists: Lists
   readonly enforcer: PolicyEnforcer
   readonly metrics: Metrics

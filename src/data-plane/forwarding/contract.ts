@@ -1,3 +1,5 @@
+import type { StructureChange } from '../../protocols/nftables/index.ts'
+
 /** One element of an nf_tables set or map, in the kernel's form. */
 export interface SetElement {
   /** Fields in network order, each padded with zeros at its end to a multiple of 4 bytes: `ip daddr . l4proto . port` is 4 + 4 + 4. */
@@ -48,4 +50,10 @@ export interface Nft {
   /** Changes to `tables` (as `family table`) by others than this object, until the signal aborts. */
   foreignChanges(tables: readonly string[], signal: AbortSignal): AsyncIterable<ForeignChange>
   close(): void
+}
+
+/** What an Nft can do besides, when it is one of the kernel: chains, rules and sets without a command in between. */
+export interface NftStructures {
+  /** Changes one table that is there, in the order given. One transaction, in turn with all others of the object. */
+  commit(table: { readonly family: string; readonly table: string }, changes: readonly StructureChange[]): Promise<void>
 }

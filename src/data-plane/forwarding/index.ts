@@ -11,7 +11,7 @@
  *
  * What the tables should hold is compiled elsewhere (policy/, data-plane/service-proxy, control-plane/routing).
  */
-export type { ElementChange, ForeignChange, Nft, NftVerdict, SetElement } from './contract.ts'
+export type { ElementChange, ForeignChange, Nft, NftStructures, NftVerdict, SetElement } from './contract.ts'
 export * from './conntrack/index.ts'
 export * from './counters/index.ts'
 export * from './fib/index.ts'

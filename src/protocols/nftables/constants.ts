@@ -10,12 +10,19 @@ export const NFNL_SUBSYS_NFTABLES = 10
 /** Types of nf_tables messages, subsystem included. Source: linux/netfilter/nf_tables.h. */
 export const NFT_MSG = {
   newTable: 0xa00,
+  newChain: 0xa03,
+  deleteChain: 0xa05,
+  newRule: 0xa06,
+  deleteRule: 0xa08,
   newSet: 0xa09,
   getSet: 0xa0a,
+  deleteSet: 0xa0b,
   newElement: 0xa0c,
   deleteElement: 0xa0e,
   newGeneration: 0xa0f,
   getGeneration: 0xa10,
+  newObject: 0xa12,
+  deleteObject: 0xa14,
 } as const
 
 /** nfgenmsg.nfgen_family. */

@@ -44,7 +44,8 @@ export class ElementError extends Error {
 /** The length field of the list of elements has 16 bits; an element has at most some 700. */
 const MESSAGE_BYTES = 60_000
 const INTERVAL_END = 1
-const VERDICT_CODES = { drop: 0, accept: 1, jump: -3, goto: -4, return: -5 } as const
+/** Source: linux/netfilter.h NF_*, linux/netfilter/nf_tables.h NFT_*. */
+export const VERDICT_CODES = { drop: 0, accept: 1, jump: -3, goto: -4, return: -5 } as const
 const ATTRIBUTE = { table: 1, set: 2, elements: 3 } as const
 const ELEMENT = { key: 1, data: 2, flags: 3, timeout: 4, keyEnd: 10 } as const
 const DATA = { value: 1, verdict: 2 } as const
@@ -64,7 +65,7 @@ export function encodeElementBatch(changes: readonly SetChange[], firstSequence:
   for (const change of changes) {
     for (let next = 0; next < change.elements.length;) {
       lastAt = writer.length
-      next = writeMessage(writer, change, next, ++sequence)
+      next = writeElements(writer, change, next, ++sequence)
     }
   }
   const lastSequence = sequence
@@ -75,8 +76,8 @@ export function encodeElementBatch(changes: readonly SetChange[], firstSequence:
   return { bytes, beginSequence: firstSequence, lastSequence }
 }
 
-/** Writes as many elements as one message holds. @returns the index of the first that is left */
-function writeMessage(writer: NetlinkWriter, change: SetChange, from: number, sequence: number): number {
+/** Writes as many elements, from `from` on, as one message holds. @returns the index of the first that is left. @throws {ElementError} */
+export function writeElements(writer: NetlinkWriter, change: SetChange, from: number, sequence: number): number {
   const isAdd = change.op === 'add'
   writer.message(isAdd ? NFT_MSG.newElement : NFT_MSG.deleteElement, isAdd ? NLM_REQUEST | NLM_CREATE : NLM_REQUEST, sequence)
   writer.head(netfilterHead(NFT_FAMILIES[change.family] ?? 0, 0))

@@ -4,6 +4,7 @@
  *   open-nft          the object: one transaction after another
  *   nft-command       whole rulesets, through `nft -f -`
  *   apply-elements    elements straight over netlink, and which of them the kernel refused
+ *   commit-structures chains, rules and sets straight over netlink
  *   foreign-changes   who else changes our tables
  *   nft-error         refusals
  */

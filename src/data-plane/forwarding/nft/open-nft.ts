@@ -1,8 +1,10 @@
 import { systemClock, type Clock } from '../../../base/clock.ts'
 import { NETLINK_NETFILTER } from '../../../protocols/netlink/index.ts'
-import type { ElementChange, ForeignChange, Nft } from '../contract.ts'
+import type { StructureChange } from '../../../protocols/nftables/index.ts'
+import type { ElementChange, ForeignChange, Nft, NftStructures } from '../contract.ts'
 import { NetlinkSocket } from '../netlink/index.ts'
 import { applyElements } from './apply-elements.ts'
+import { commitStructures } from './commit-structures.ts'
 import { watchForeignChanges, type ForeignChanges } from './foreign-changes.ts'
 import { NftError } from './nft-error.ts'
 import { runNftCommand } from './nft-command.ts'
@@ -18,11 +20,11 @@ export interface NftOptions {
 }
 
 /** nf_tables of a network namespace. Needs root. @throws SystemCallError when no netlink socket can be had */
-export function openNft(options: NftOptions = {}): Nft {
+export function openNft(options: NftOptions = {}): Nft & NftStructures {
   return new KernelNft(options)
 }
 
-class KernelNft implements Nft {
+class KernelNft implements Nft, NftStructures {
   readonly #options: NftOptions
   readonly #socket: NetlinkSocket
   readonly #watches = new Set<ForeignChanges>()
@@ -45,6 +47,10 @@ class KernelNft implements Nft {
 
   apply(changes: readonly ElementChange[]): Promise<void> {
     return this.#queue(() => applyElements(this.#socket, changes))
+  }
+
+  commit(table: { readonly family: string; readonly table: string }, changes: readonly StructureChange[]): Promise<void> {
+    return this.#queue(() => commitStructures(this.#socket, table, changes))
   }
 
   list(...what: readonly string[]): Promise<unknown> {

@@ -1,5 +1,5 @@
 import { counterName, type FilterChain, type RuleLabel } from './filter-model.ts'
-import { flowAddress } from './render-matches.ts'
+import { flowAddress, type RulePiece } from './rule-pieces.ts'
 
 /** Counts packets of judged pods that belong to no flow. */
 export const STRAYS_ID = 0
@@ -25,19 +25,22 @@ export function baseChains({ keepEstablished = false }: { readonly keepEstablish
         `ct state invalid,untracked ${family === 4 ? 'ip' : 'ip6'} ${end} @judged${family} counter name ${counterName(STRAYS_ID)} drop`,
     ),
   )
+  const dispatch = (end: 'source' | 'destination', map: string): readonly string[] =>
+    ([4, 6] as const).map((family) => `${flowAddress(end, family)} vmap @${map}${family}`)
+  const asRules = (lines: readonly string[]): readonly RulePiece[] => lines.map((text) => ({ text, expressions: [] }))
   return new Map([
     [
       'egress',
       {
         hook: 'type filter hook forward priority filter - 6; policy accept;',
-        rules: [...strays, ...both, ...([4, 6] as const).map((family) => `${flowAddress('source', family)} vmap @egress${family}`)],
+        rules: asRules([...strays, ...both, ...dispatch('source', 'egress')]),
       },
     ],
     [
       'ingress',
       {
         hook: 'type filter hook forward priority filter - 5; policy accept;',
-        rules: [...both, ...([4, 6] as const).map((family) => `${flowAddress('destination', family)} vmap @ingress${family}`)],
+        rules: asRules([...both, ...dispatch('destination', 'ingress')]),
       },
     ],
   ])

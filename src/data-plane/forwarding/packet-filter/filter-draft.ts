@@ -1,7 +1,9 @@
+import { formatPrefix } from '../../../base/ip.ts'
 import type { CompiledPolicy, DenyAction, Direction, Judges, PacketPolicy, PolicyRule } from '../../../policy/packet/policies/index.ts'
-import { counterName, LOG_GROUP, LOG_PREFIX, type FilterChain, type RuleLabel } from './filter-model.ts'
+import type { FilterChain, FilterSet, RuleLabel } from './filter-model.ts'
 import type { KernelNames } from './kernel-names.ts'
 import { renderMatches, type SetNames } from './render-matches.ts'
+import { counted, logged, protocolIs, reject, rule, to, verdict, type RulePiece } from './rule-pieces.ts'
 
 export interface RenderOptions {
   /** Tell accepted packets to the log, too. Default false. */
@@ -13,7 +15,6 @@ export interface RenderOptions {
 }
 
 const LOG_PER_SECOND = 10
-const SNAP_BYTES = 128
 
 /** A set that chains look into, and where its addresses are. */
 export interface SetUse {
@@ -29,6 +30,8 @@ export class FilterDraft {
   readonly chains: Map<string, FilterChain> = new Map()
   readonly labels: Map<number, RuleLabel> = new Map()
   readonly sets: Map<string, SetUse> = new Map()
+  /** Sets whose elements never change. */
+  readonly constants: Map<string, FilterSet> = new Map()
   /** Keys of the names in it. */
   readonly keys: Set<string> = new Set()
   readonly #policy: PacketPolicy
@@ -39,6 +42,14 @@ export class FilterDraft {
   readonly #setNames: SetNames = {
     selector: (key, family) => this.#set({ name: `s${this.#number(`selector ${key}`)}v${family}`, key, family }),
     namedPort: (key, port, family) => this.#set({ name: `m${this.#number(`named ${key}`)}x${port}v${family}`, key, port, family }),
+    networks: (prefixes) => {
+      const type = prefixes[0]?.family === 6 ? 'ipv6_addr' : 'ipv4_addr'
+      return this.#constant('w', { type, isInterval: true, elements: new Set(prefixes.map(formatPrefix).sort()) })
+    },
+    ports: (ranges) => {
+      const elements = ranges.map(([from, end]) => (from === end ? `${from}` : `${from}-${end}`))
+      return this.#constant('q', { type: 'inet_service', isInterval: true, elements: new Set(elements) })
+    },
   }
 
   constructor(policy: PacketPolicy, parts: { readonly names: KernelNames; readonly options: RenderOptions }) {
@@ -54,7 +65,7 @@ export class FilterDraft {
     return true
   }
 
-  /** The chain that judges; */
+  /** @returns the chain that judges */
   judges(judges: Judges, direction: Direction): string {
     const steps = [
       ...(judges.admin.length > 0 ? [this.#tier('a', judges.admin, direction)] : []),
@@ -62,7 +73,7 @@ export class FilterDraft {
       ...(judges.baseline.length > 0 ? [this.#tier('b', judges.baseline, direction)] : []),
     ]
     if (steps.length === 1) return steps[0] as string
-    return this.#chain(`j${this.#number(`judges ${judges.key}`)}`, () => steps.map((step) => `jump ${step}`))
+    return this.#chain(`j${this.#number(`judges ${judges.key}`)}`, () => steps.map((step) => to('jump', step)))
   }
 
   /** Rules of ClusterNetworkPolicies in order, in one chain: to leave it by `return` is to leave the tier. */
@@ -70,7 +81,7 @@ export class FilterDraft {
     return this.#chain(`${letter}${this.#number(`${letter} ${direction} ${ids.join(' ')}`)}`, () =>
       ids.flatMap((id) => {
         const policy = this.#get(id)
-        return policy?.[direction]?.flatMap((rule) => this.#rule(policy, rule, direction)) ?? []
+        return policy?.[direction]?.flatMap((one) => this.#rule(policy, one, direction)) ?? []
       }),
     )
   }
@@ -85,52 +96,63 @@ export class FilterDraft {
         const rules = policy?.[direction] ?? []
         if (!policy || rules.length === 0) return []
         const name = `p${this.#number(`policy ${direction} ${one}`)}`
-        return [`jump ${this.#chain(name, () => rules.flatMap((rule) => this.#rule(policy, rule, direction)))}`]
+        return [
+          to(
+            'jump',
+            this.#chain(name, () => rules.flatMap((own) => this.#rule(policy, own, direction))),
+          ),
+        ]
       })
-      return [...policies, `goto ${this.#deny(id, isolation)}`]
+      return [...policies, to('goto', this.#deny(id, isolation))]
     })
   }
 
-  #rule(policy: CompiledPolicy, rule: PolicyRule, direction: Direction): readonly string[] {
-    const id = this.#number(`rule ${direction} ${policy.id} ${rule.index}`)
+  #rule(policy: CompiledPolicy, own: PolicyRule, direction: Direction): readonly RulePiece[] {
+    const id = this.#number(`rule ${direction} ${policy.id} ${own.index}`)
     const denyAction = policy.denyAction ?? this.#policy.denyAction
-    const denied = rule.action === 'Deny'
+    const denied = own.action === 'Deny'
     this.labels.set(id, {
-      verdict: denied ? 'deny' : rule.action === 'Pass' ? 'pass' : 'accept',
+      verdict: denied ? 'deny' : own.action === 'Pass' ? 'pass' : 'accept',
       tier: policy.tier,
       direction,
       policies: [policy.id],
-      rule: { index: rule.index, ...(rule.name === undefined ? {} : { name: rule.name }) },
+      rule: { index: own.index, ...(own.name === undefined ? {} : { name: own.name }) },
       ...(denied ? { denyAction } : {}),
     })
-    for (const port of rule.ports ?? []) if ('named' in port) this.#ports.set(port.named, portsOf(this.#policy, port.named))
-    const matches = renderMatches(rule, direction, { names: this.#setNames, namedPorts: this.#policy.namedPorts })
-    const counter = `counter name ${counterName(id)}`
+    for (const port of own.ports ?? []) if ('named' in port) this.#ports.set(port.named, portsOf(this.#policy, port.named))
+    const matches = renderMatches(own, direction, { names: this.#setNames, namedPorts: this.#policy.namedPorts })
     if (denied) {
       const chain = this.#deny(id, denyAction)
-      return matches.map((match) => `${match}goto ${chain}`)
+      return matches.map((match) => rule(...match, to('goto', chain)))
     }
-    if (rule.action === 'Pass') return matches.map((match) => `${match}${counter} return`)
-    return matches.flatMap((match) => [...(this.#options.logAccepted ? [`${match}${this.#log(id)}`] : []), `${match}${counter} accept`])
-  }
-
-  #deny(id: number, action: DenyAction): string {
-    const counter = `counter name ${counterName(id)}`
-    return this.#chain(`d${id}`, () => [
-      this.#log(id),
-      ...(action === 'Drop'
-        ? [`${counter} drop`]
-        : [`meta l4proto tcp ${counter} reject with tcp reset`, `${counter} reject with icmpx admin-prohibited`]),
+    if (own.action === 'Pass') return matches.map((match) => rule(...match, counted(id), verdict('return')))
+    return matches.flatMap((match) => [
+      ...(this.#options.logAccepted ? [rule(...match, this.#log(id))] : []),
+      rule(...match, counted(id), verdict('accept')),
     ])
   }
 
-  #log(id: number): string {
-    const rate = this.#options.logPerSecond ?? LOG_PER_SECOND
-    return `limit rate ${rate}/second burst ${2 * rate} packets log prefix "${LOG_PREFIX}${id} " group ${LOG_GROUP} snaplen ${SNAP_BYTES}`
+  #deny(id: number, action: DenyAction): string {
+    return this.#chain(`d${id}`, () => [
+      this.#log(id),
+      ...(action === 'Drop'
+        ? [rule(counted(id), verdict('drop'))]
+        : [rule(protocolIs('TCP'), counted(id), reject('tcp-reset')), rule(counted(id), reject('icmpx'))]),
+    ])
   }
 
-  #chain(name: string, rules: () => readonly string[]): string {
+  #log(id: number): RulePiece {
+    return logged(id, this.#options.logPerSecond ?? LOG_PER_SECOND)
+  }
+
+  #chain(name: string, rules: () => readonly RulePiece[]): string {
     if (!this.chains.has(name)) this.chains.set(name, { rules: rules() })
+    return name
+  }
+
+  #constant(letter: 'w' | 'q', set: FilterSet): string {
+    const name = `${letter}${this.#number(`constant ${set.type} ${[...set.elements].join(' ')}`)}`
+    this.constants.set(name, set)
     return name
   }
 

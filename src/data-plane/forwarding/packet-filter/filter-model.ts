@@ -1,4 +1,5 @@
 import type { DenyAction, Direction, Tier } from '../../../policy/packet/policies/index.ts'
+import type { RulePiece } from './rule-pieces.ts'
 
 /** Of all that is here, biplane owns this table alone. */
 export const FILTER_FAMILY = 'inet'
@@ -6,10 +7,12 @@ export const FILTER_TABLE = 'biplane-policy'
 /** Group of nfnetlink_log that verdicts are told to. */
 export const LOG_GROUP = 190
 
-export type KeyType = 'ipv4_addr' | 'ipv6_addr' | 'ipv4_addr . ipv4_addr' | 'ipv6_addr . ipv6_addr'
+export type KeyType = 'ipv4_addr' | 'ipv6_addr' | 'ipv4_addr . ipv4_addr' | 'ipv6_addr . ipv6_addr' | 'inet_service'
 
 export interface FilterSet {
   readonly type: KeyType
+  /** Holds prefixes or ranges of ports. */
+  readonly isInterval?: boolean
   /** As nft writes them. The same object: the same elements. */
   readonly elements: ReadonlySet<string>
 }
@@ -23,7 +26,8 @@ export interface FilterMap {
 export interface FilterChain {
   /** `type filter hook ...;` for base chains. */
   readonly hook?: string
-  readonly rules: readonly string[]
+  /** Those of base chains have no expressions: they never change. */
+  readonly rules: readonly RulePiece[]
 }
 
 /** What a counter counts and a log line of the kernel is about. */

@@ -47,6 +47,7 @@ export class FilterRenderer {
     for (const { draft } of drafts.values()) {
       for (const [name, chain] of draft.chains) chains.set(name, chain)
       for (const [id, label] of draft.labels) labels.set(id, label)
+      for (const [name, set] of draft.constants) sets.set(name, set)
       for (const [name, use] of draft.sets) if (!sets.has(name)) sets.set(name, this.#set(policy, use))
     }
     return { sets, maps, chains, labels }

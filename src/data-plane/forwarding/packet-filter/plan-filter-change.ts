@@ -1,5 +1,6 @@
-import { parseIp } from '../../../base/ip.ts'
-import type { ElementChange, SetElement } from '../contract.ts'
+import type { SetShape, StructureChange } from '../../../protocols/nftables/index.ts'
+import type { ElementChange } from '../contract.ts'
+import { elementBytes, shapeOf, TYPES, type ElementText } from './element-bytes.ts'
 import {
   counterName,
   FILTER_FAMILY,
@@ -16,7 +17,7 @@ export type FilterChange =
   /** Only elements of sets and maps that are there. */
   | { readonly kind: 'elements'; readonly changes: readonly ElementChange[] }
   /** Chains change, and with them perhaps elements. */
-  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'structures'; readonly changes: readonly StructureChange[] }
 
 const TABLE = `${FILTER_FAMILY} ${FILTER_TABLE}`
 
@@ -24,12 +25,14 @@ const TABLE = `${FILTER_FAMILY} ${FILTER_TABLE}`
 export function replaceFilter(model: FilterModel): string {
   const lines = [`table ${TABLE} {`]
   for (const id of model.labels.keys()) lines.push(`counter ${counterName(id)} { }`)
-  for (const [name, { type, elements }] of model.sets) lines.push(`set ${name} { type ${type}; ${elementsOf(elements)}}`)
+  for (const [name, { type, elements, isInterval }] of model.sets) {
+    lines.push(`set ${name} { type ${type}; ${isInterval ? 'flags interval; ' : ''}${elementsOf(elements)}}`)
+  }
   // chains before the maps and chains that jump to them
   for (const [name, { hook = '' }] of model.chains) lines.push(`chain ${name} { ${hook} }`)
   lines.push('}', `table ${TABLE} {`)
   for (const [name, { type, verdicts }] of model.maps) lines.push(`map ${name} { type ${type} : verdict; ${elementsOf(jumps(verdicts))}}`)
-  for (const [name, { rules }] of model.chains) lines.push(`chain ${name} {`, ...rules, '}')
+  for (const [name, { rules }] of model.chains) lines.push(`chain ${name} {`, ...rules.map(({ text }) => text), '}')
   lines.push('}')
   return `table ${TABLE}\ndelete table ${TABLE}\n${lines.join('\n')}\n`
 }
@@ -53,37 +56,35 @@ export function planFilterChange(before: FilterModel, after: FilterModel): Filte
       ? { kind: 'none' }
       : { kind: 'elements', changes: [...elements.flatMap(removals), ...elements.flatMap(additions)] }
   }
-  const lines = [
-    ...counters.added.map((id) => `add counter ${TABLE} ${counterName(id)}`),
-    ...sets.added.map((name) => addSet(name, after.sets.get(name) as FilterSet)),
-    ...chains.added.map((name) => `add chain ${TABLE} ${name}`),
-    ...chains.changed.map((name) => `flush chain ${TABLE} ${name}`),
-    ...[...chains.added, ...chains.changed].flatMap((name) =>
-      (after.chains.get(name)?.rules ?? []).map((rule) => `add rule ${TABLE} ${name} ${rule}`),
+  const each = <T>(names: readonly T[], change: (name: T) => StructureChange | readonly StructureChange[]): readonly StructureChange[] =>
+    names.flatMap(change)
+  const changes: readonly StructureChange[] = [
+    ...each(counters.added, (id) => ({ op: 'add-counter', name: counterName(id) })),
+    ...each(sets.added, (name) => addSet(name, after.sets.get(name) as FilterSet)),
+    ...each(chains.added, (name) => ({ op: 'add-chain', name })),
+    ...each(chains.changed, (name) => ({ op: 'flush-chain', name })),
+    ...each([...chains.added, ...chains.changed], (name) =>
+      (after.chains.get(name)?.rules ?? []).map(({ expressions }) => ({ op: 'add-rule' as const, name, expressions })),
     ),
-    ...elements.flatMap(({ name, gone }) =>
-      gone.length > 0 ? [`delete element ${TABLE} ${name} { ${gone.map(textOf).join(', ')} }`] : [],
+    ...elements.flatMap(({ name, shape, gone }): readonly StructureChange[] =>
+      gone.length > 0 ? [{ op: 'delete-elements', name, shape, elements: gone.map(elementBytes) }] : [],
     ),
-    ...elements.flatMap(({ name, added }) =>
-      added.length > 0 ? [`add element ${TABLE} ${name} { ${added.map(textOf).join(', ')} }`] : [],
+    ...elements.flatMap(({ name, shape, added }): readonly StructureChange[] =>
+      added.length > 0 ? [{ op: 'add-elements', name, shape, elements: added.map(elementBytes) }] : [],
     ),
-    ...chains.gone.map((name) => `flush chain ${TABLE} ${name}`),
-    ...chains.gone.map((name) => `delete chain ${TABLE} ${name}`),
-    ...sets.gone.map((name) => `delete set ${TABLE} ${name}`),
-    ...counters.gone.map((id) => `delete counter ${TABLE} ${counterName(id)}`),
+    ...each(chains.gone, (name) => ({ op: 'flush-chain', name })),
+    ...each(chains.gone, (name) => ({ op: 'delete-chain', name })),
+    ...each(sets.gone, (name) => ({ op: 'delete-set', name })),
+    ...each(counters.gone, (id) => ({ op: 'delete-counter', name: counterName(id) })),
   ]
-  return { kind: 'text', text: `${lines.join('\n')}\n` }
-}
-
-interface Element {
-  readonly key: string
-  readonly chain?: string
+  return { kind: 'structures', changes }
 }
 
 interface ElementDiff {
   readonly name: string
-  readonly added: readonly Element[]
-  readonly gone: readonly Element[]
+  readonly shape: SetShape
+  readonly added: readonly ElementText[]
+  readonly gone: readonly ElementText[]
 }
 
 function changesOf<K, V>(
@@ -102,23 +103,23 @@ function changesOf<K, V>(
 }
 
 function sameChain(a: FilterChain, b: FilterChain): boolean {
-  return a === b || (a.hook === b.hook && a.rules.length === b.rules.length && a.rules.every((rule, i) => rule === b.rules[i]))
+  return a === b || (a.hook === b.hook && a.rules.length === b.rules.length && a.rules.every(({ text }, i) => text === b.rules[i]?.text))
 }
 
 function diffSet(name: string, before: FilterSet, after: FilterSet): ElementDiff {
-  const added: Element[] = []
-  const gone: Element[] = []
+  const added: ElementText[] = []
+  const gone: ElementText[] = []
   for (const key of after.elements) if (!before.elements.has(key)) added.push({ key })
   for (const key of before.elements) if (!after.elements.has(key)) gone.push({ key })
-  return { name, added, gone }
+  return { name, shape: shapeOf(after), added, gone }
 }
 
 function diffMap(name: string, before: FilterMap, after: FilterMap): ElementDiff {
-  const added: Element[] = []
-  const gone: Element[] = []
+  const added: ElementText[] = []
+  const gone: ElementText[] = []
   for (const [key, chain] of after.verdicts) if (before.verdicts.get(key) !== chain) added.push({ key, chain })
   for (const [key, chain] of before.verdicts) if (after.verdicts.get(key) !== chain) gone.push({ key, chain })
-  return { name, added, gone }
+  return { name, shape: shapeOf(after), added, gone }
 }
 
 function removals({ name, gone }: ElementDiff): readonly ElementChange[] {
@@ -129,27 +130,20 @@ function additions({ name, added }: ElementDiff): readonly ElementChange[] {
   return added.length === 0 ? [] : [elementChange('add', name, added)]
 }
 
-function elementChange(op: 'add' | 'delete', set: string, elements: readonly Element[]): ElementChange {
-  return { op, family: FILTER_FAMILY, table: FILTER_TABLE, set, elements: elements.map(bytesOf) }
+function elementChange(op: 'add' | 'delete', set: string, elements: readonly ElementText[]): ElementChange {
+  return { op, family: FILTER_FAMILY, table: FILTER_TABLE, set, elements: elements.map(elementBytes) }
 }
 
-function bytesOf({ key, chain }: Element): SetElement {
-  const parts = key.split(' . ').map((part) => parseIp(part) as Uint8Array)
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return { key: bytes, ...(chain === undefined ? {} : { data: { verdict: 'jump', chain } }) }
+function addSet(name: string, set: FilterSet): readonly StructureChange[] {
+  const { number, bytes } = TYPES[set.type]
+  const elements = [...set.elements].map((key) => elementBytes({ key }))
+  return [
+    { op: 'add-set', name, keyType: number, keyBytes: bytes, isInterval: set.isInterval ?? false },
+    ...(elements.length > 0 ? [{ op: 'add-elements' as const, name, shape: shapeOf(set), elements }] : []),
+  ]
 }
 
-const textOf = ({ key, chain }: Element): string => (chain === undefined ? key : `${key} : jump ${chain}`)
-const jumps = (verdicts: ReadonlyMap<string, string>): readonly string[] => [...verdicts].map(([key, chain]) => textOf({ key, chain }))
-
-function addSet(name: string, { type, elements }: FilterSet): string {
-  return `add set ${TABLE} ${name} { type ${type}; ${elementsOf(elements)}}`
-}
+const jumps = (verdicts: ReadonlyMap<string, string>): readonly string[] => [...verdicts].map(([key, chain]) => `${key} : jump ${chain}`)
 
 function elementsOf(elements: Iterable<string>): string {
   const list = [...elements]

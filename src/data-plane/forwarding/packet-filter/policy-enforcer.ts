@@ -14,7 +14,7 @@ import {
 } from '../../../policy/packet/policies/index.ts'
 import type { PodProtection } from '../../node/network/pod-protection.ts'
 import type { ChangingList } from '../../service-proxy/index.ts'
-import type { Nft } from '../contract.ts'
+import type { Nft, NftStructures } from '../contract.ts'
 import type { RenderOptions } from './filter-draft.ts'
 import { FILTER_FAMILY, FILTER_TABLE, idOfPrefix, type FilterModel } from './filter-model.ts'
 import { FilterRenderer } from './filter-renderer.ts'
@@ -36,7 +36,8 @@ export interface PolicyEnforcerOptions extends RenderOptions {
   readonly known: Promise<unknown>
   /** Name of this node. */
   readonly node: string
-  readonly nft: Nft
+  /** Without `commit` a change of chains replaces the whole table. */
+  readonly nft: Nft & Partial<NftStructures>
   /** Log messages of group 190 (LOG_GROUP), until the signal aborts. Absent: denials are counted, not told. */
   readonly openLog?: (signal: AbortSignal) => AsyncIterable<PacketLogMessage>
   /** How packets are denied where no annotation says it. Default `Drop`. */
@@ -207,9 +208,10 @@ export class PolicyEnforcer implements PodProtection {
 
   async #apply(before: FilterModel | undefined, model: FilterModel): Promise<void> {
     const { nft, log } = this.#options
-    const change = before && planFilterChange(before, model)
+    const planned = before && planFilterChange(before, model)
+    const change = planned?.kind === 'structures' && !nft.commit ? undefined : planned
     try {
-      if (change?.kind === 'text') await nft.run(change.text)
+      if (change?.kind === 'structures') await nft.commit?.({ family: FILTER_FAMILY, table: FILTER_TABLE }, change.changes)
       else if (change?.kind === 'elements') await nft.apply(change.changes)
     } catch (error) {
       log.warn('a change of the packet filter was refused; it is replaced as a whole', { error: messageOf(error) })

@@ -1,57 +1,64 @@
-import { formatPrefix, prefixContains, type IpPrefix } from '../../../base/ip.ts'
-import type { Direction, NamedPort, PeerMatch, PolicyRule, PortMatch } from '../../../policy/packet/policies/index.ts'
+import { prefixContains, type IpPrefix } from '../../../base/ip.ts'
+import type { Direction, NamedPort, PeerMatch, PolicyRule, PortMatch, Protocol } from '../../../policy/packet/policies/index.ts'
+import { addressIn, addressWithin, familyIs, portIn, portIs, protocolIs, type RulePiece } from './rule-pieces.ts'
 
 /** Names of the sets that a match looks into; `family` is 4 or 6. */
 export interface SetNames {
   selector(key: string, family: 4 | 6): string
   namedPort(key: string, port: number, family: 4 | 6): string
+  /** Several prefixes of one family, none within another. */
+  networks(prefixes: readonly IpPrefix[]): string
+  /** Several ranges of ports, sorted and apart. */
+  ports(ranges: readonly (readonly [number, number])[]): string
 }
 
 interface Match {
   /** Absent: of both families. */
   readonly family?: 4 | 6
-  readonly text: string
+  readonly pieces: readonly RulePiece[]
 }
 
 /**
- * The matches of a rule as nft expressions; one of them must hold. They look at the flow that a packet belongs to, not at the packet: source as sent (`ct
- * original ... saddr`), destination as delivered (`ct reply ... saddr`, behind a service's address). So replies are judged like what they answer.
+ * The matches of a rule; one of them must hold. They look at the flow that a packet belongs to, not at the packet: source as sent (`ct original ... saddr`),
+ * destination as delivered (`ct reply ... saddr`, behind a service's address). So replies are judged like what they answer.
  */
 export function renderMatches(
   rule: PolicyRule,
   direction: Direction,
   options: { readonly names: SetNames; readonly namedPorts: ReadonlyMap<string, NamedPort> },
-): readonly string[] {
+): readonly (readonly RulePiece[])[] {
   const peers = rule.peers.flatMap((peer) => peerMatches(peer, direction, options.names))
-  const ports = rule.ports === undefined ? [{ text: '' }] : portMatches(rule.ports, options)
+  const ports: readonly Match[] = rule.ports === undefined ? [{ pieces: [] }] : portMatches(rule.ports, options)
   return peers.flatMap((peer) =>
-    ports.flatMap((port: Match) =>
-      peer.family !== undefined && port.family !== undefined && peer.family !== port.family ? [] : [`${port.text}${peer.text}`],
+    ports.flatMap((port) =>
+      peer.family !== undefined && port.family !== undefined && peer.family !== port.family ? [] : [[...port.pieces, ...peer.pieces]],
     ),
   )
 }
 
 const FAMILIES = [4, 6] as const
-/** Address expression of the source or destination of the flow. */
-export const flowAddress = (end: 'source' | 'destination', family: 4 | 6): string =>
-  `ct ${end === 'source' ? 'original' : 'reply'} ${family === 4 ? 'ip' : 'ip6'} saddr`
 
 function peerMatches(peer: PeerMatch, direction: Direction, names: SetNames): readonly Match[] {
-  if (peer.kind === 'any') return [{ text: '' }]
+  if (peer.kind === 'any') return [{ pieces: [] }]
   const end = direction === 'ingress' ? 'source' : 'destination'
   if (peer.kind === 'selected') {
-    return FAMILIES.map((family) => ({ family, text: `${flowAddress(end, family)} @${names.selector(peer.selector, family)} ` }))
+    return FAMILIES.map((family) => ({ family, pieces: [addressIn(end, family, { set: names.selector(peer.selector, family) })] }))
   }
-  return FAMILIES.flatMap((family) => {
+  return FAMILIES.flatMap((family): readonly Match[] => {
     const inside = outermost(
       peer.networks.filter((network) => network.family === family && !peer.except.some((hole) => prefixContains(hole, network))),
     )
     if (inside.length === 0) return []
     const holes = outermost(peer.except.filter((hole) => inside.some((network) => prefixContains(network, hole))))
-    const address = flowAddress(end, family)
-    // nft knows no prefix of length 0
-    const within = inside.some(({ length }) => length === 0) ? `meta nfproto ipv${family}` : `${address} ${listOf(inside)}`
-    return [{ family, text: `${within} ${holes.length > 0 ? `${address} != ${listOf(holes)} ` : ''}` }]
+    const within = (prefixes: readonly IpPrefix[], not: boolean): readonly RulePiece[] => {
+      const [prefix] = prefixes
+      if (!prefix) return []
+      // nft knows no prefix of length 0
+      if (prefixes.some(({ length }) => length === 0)) return [familyIs(family)]
+      if (prefixes.length === 1) return [addressWithin(end, { prefix, not })]
+      return [addressIn(end, family, { set: names.networks(prefixes), not })]
+    }
+    return [{ family, pieces: [...within(inside, false), ...within(holes, true)] }]
   })
 }
 
@@ -59,30 +66,31 @@ function portMatches(
   ports: readonly PortMatch[],
   { names, namedPorts }: { readonly names: SetNames; readonly namedPorts: ReadonlyMap<string, NamedPort> },
 ): readonly Match[] {
-  const ranges = new Map<string, (readonly [number, number])[]>()
+  const ranges = new Map<Protocol, (readonly [number, number])[]>()
   const named: Match[] = []
   for (const match of ports) {
-    const protocol = `meta l4proto ${match.protocol.toLowerCase()} `
+    const protocol = protocolIs(match.protocol)
     if (!('named' in match)) {
-      ranges.set(protocol, [...(ranges.get(protocol) ?? []), [match.from, match.to]])
+      ranges.set(match.protocol, [...(ranges.get(match.protocol) ?? []), [match.from, match.to]])
       continue
     }
     for (const port of namedPorts.get(match.named)?.keys() ?? []) {
       for (const family of FAMILIES) {
-        const pods = `${flowAddress('destination', family)} @${names.namedPort(match.named, port, family)} `
-        named.push({ family, text: `${protocol}ct reply proto-src ${port} ${pods}` })
+        const pods = addressIn('destination', family, { set: names.namedPort(match.named, port, family) })
+        named.push({ family, pieces: [protocol, portIs(port), pods] })
       }
     }
   }
   const numbered = [...ranges].map(([protocol, list]): Match => {
-    const merged = mergeRanges(list).map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`))
-    if (merged.includes('0-65535')) return { text: protocol }
-    return { text: `${protocol}ct reply proto-src ${merged.length === 1 ? merged[0] : `{ ${merged.join(', ')} }`} ` }
+    const merged = mergeRanges(list)
+    const [from, end] = merged[0] ?? [0, 0]
+    if (from === 0 && end === 65_535) return { pieces: [protocolIs(protocol)] }
+    return { pieces: [protocolIs(protocol), merged.length === 1 && from === end ? portIs(from) : portIn(names.ports(merged))] }
   })
   return [...numbered, ...named]
 }
 
-/** Sorted, without overlaps and neighbours: nft refuses overlapping intervals. */
+/** Sorted, without overlaps and neighbours: the kernel refuses overlapping intervals. */
 export function mergeRanges(ranges: readonly (readonly [number, number])[]): readonly (readonly [number, number])[] {
   const merged: [number, number][] = []
   for (const [from, to] of [...ranges].sort((a, b) => a[0] - b[0])) {
@@ -97,9 +105,4 @@ function outermost(prefixes: readonly IpPrefix[]): readonly IpPrefix[] {
   return prefixes.filter(
     (prefix, i) => !prefixes.some((other, j) => j !== i && prefixContains(other, prefix) && (other.length < prefix.length || j < i)),
   )
-}
-
-function listOf(prefixes: readonly IpPrefix[]): string {
-  const texts = prefixes.map(formatPrefix)
-  return texts.length === 1 ? (texts[0] as string) : `{ ${texts.join(', ')} }`
 }
