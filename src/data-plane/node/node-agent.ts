@@ -13,11 +13,12 @@ import { services } from '../../api/core/v1/service.ts'
 import { keyOf } from '../../api/meta/object.ts'
 import type { Client } from '../../client/client.ts'
 import { createInformer } from '../../client/informer.ts'
+import { appliedAnnotations, refusalsOf, type AppliedReport } from '../../policy/applied.ts'
 import type { Informer } from '../../client/cache.ts'
 import { EventSink } from '../../controller/event-recorder.ts'
 import { LastGoodList } from './api-sync/last-good.ts'
 import type { NodeDescription } from './api-sync/node-status.ts'
-import { runRegistration } from './api-sync/node-registration.ts'
+import { runRegistration, type RegistrationOptions } from './api-sync/node-registration.ts'
 import { ObjectCache } from './api-sync/object-cache.ts'
 import { StatusManager } from './api-sync/status-manager.ts'
 import { TokenCache } from './api-sync/token-cache.ts'
@@ -58,6 +59,8 @@ export interface NodeAgentOptions {
   readonly protection?: PodProtection
   /** Why pods cannot have a network just now: the node is not ready meanwhile. */
   readonly network?: { problem(): string | undefined; readonly onChange: (fn: () => void) => () => void }
+  /** What services and policies of this node have in force; asked at each heartbeat. Goes with `network`. */
+  readonly applied?: () => readonly AppliedReport[]
   /** Text of a pod's /etc/resolv.conf (see `planResolvConf`); absent: pods have the node's. */
   readonly resolvConf?: (pod: Pod) => string
   /** A hollow node keeps no list of services and recipes. */
@@ -160,6 +163,7 @@ export class NodeAgent {
       node: this.#options.node,
       problem: () => this.#problem ?? this.#options.network?.problem(),
       ...(this.#options.network ? { onProblemChange: this.#options.network.onChange } : {}),
+      ...this.#packetReports(),
       ...(this.#options.heartbeatMs ? { heartbeatMs: this.#options.heartbeatMs } : {}),
       onRegistered: () => this.#beside(this.#tellWhenSettled(statuses, signal), 'not known whether all pods are told of'),
     }
@@ -175,6 +179,16 @@ export class NodeAgent {
     ])
     await Promise.all([...this.#workers.values()].map((worker) => worker.stopped()))
     await Promise.all([...this.#background, this.#services?.settled(), this.#recipes?.settled()])
+  }
+
+  /** What a node with a packet plane says of it. */
+  #packetReports(): Pick<RegistrationOptions, 'packets' | 'leaseAnnotations'> {
+    const { network, applied = () => [] } = this.#options
+    if (!network) return {}
+    return {
+      packets: () => ({ networkProblem: network.problem(), refusals: refusalsOf(applied()) }),
+      leaseAnnotations: () => appliedAnnotations(applied()),
+    }
   }
 
   #resolveDeps(mounts: boolean): ResolveDeps {

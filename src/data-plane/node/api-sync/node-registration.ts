@@ -6,7 +6,8 @@ import type { Lease, Node } from '../../../api/generated/types.ts'
 import { leases } from '../../../api/coordination/v1/lease.ts'
 import { nodes } from '../../../api/core/v1/node.ts'
 import type { Client } from '../../../client/client.ts'
-import { nodeLabels, nodeStatus, type NodeDescription } from './node-status.ts'
+import { APPLIED_PREFIX } from '../../../policy/applied.ts'
+import { nodeLabels, nodeStatus, type NodeDescription, type PacketPlaneState } from './node-status.ts'
 
 export interface RegistrationOptions {
   readonly client: Client
@@ -17,6 +18,10 @@ export interface RegistrationOptions {
   readonly problem: () => string | undefined
   /** Calls `fn` when `problem` may say something else. @returns what stops it */
   readonly onProblemChange?: (fn: () => void) => () => void
+  /** How the packet plane is; asked at each heartbeat. Absent: there is none. */
+  readonly packets?: () => PacketPlaneState
+  /** Annotations of the Lease, asked at each heartbeat: what changes too often for the Node. */
+  readonly leaseAnnotations?: () => Readonly<Record<string, string>>
   /** Between two Lease renewals. Default 10,000. */
   readonly heartbeatMs?: number
   /** What the Lease promises. Default 40. */
@@ -51,14 +56,15 @@ export async function runRegistration(options: RegistrationOptions, signal: Abor
   while (!signal.aborted) {
     let delayMs = options.heartbeatMs ?? 10_000
     try {
-      const problem = options.problem()
-      if (problem !== reported || clock.monotonic() - statusAtMs >= STATUS_EVERY_MS) {
+      const report = { problem: options.problem(), packets: options.packets?.() }
+      const told = JSON.stringify(report)
+      if (told !== reported || clock.monotonic() - statusAtMs >= STATUS_EVERY_MS) {
         if (!registered) await assertNameIsFree(options, signal)
-        await register(options, problem, signal)
+        await register(options, report, signal)
         if (!registered) options.onRegistered?.()
         registered = true
         statusAtMs = clock.monotonic()
-        reported = problem
+        reported = told
       }
       lease = await renew(options, lease, signal)
     } catch (error) {
@@ -94,14 +100,23 @@ async function assertNameIsFree({ client, clock, node }: RegistrationOptions, si
   )
 }
 
-async function register(options: RegistrationOptions, problem: string | undefined, signal: AbortSignal): Promise<void> {
+interface NodeReport {
+  readonly problem: string | undefined
+  readonly packets: PacketPlaneState | undefined
+}
+
+async function register(options: RegistrationOptions, { problem, packets }: NodeReport, signal: AbortSignal): Promise<void> {
   const { client, clock, node, log } = options
   const api = client.of(nodes)
   const labels = nodeLabels(node)
   const found = await api
     .get(node.name, { signal })
     .catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error)))
-  const status = nodeStatus(node, found?.status, { nowMs: clock.now(), ...(problem === undefined ? {} : { problem }) })
+  const status = nodeStatus(node, found?.status, {
+    nowMs: clock.now(),
+    ...(problem === undefined ? {} : { problem }),
+    ...(packets ? { packets } : {}),
+  })
   const { annotations = {}, podCidrs = [] } = node
   if (!found) {
     const taints = (node.taints ?? []).map((taint) => ({ ...taint }))
@@ -135,8 +150,19 @@ async function renew(options: RegistrationOptions, known: Lease | undefined, sig
     (await api
       .get(node.name, { namespace: NAMESPACE, signal })
       .catch((error: unknown) => (isStatus(error, 'NotFound') ? undefined : Promise.reject(error))))
-  if (current) return await api.update({ ...current, spec: { ...current.spec, ...spec } }, { signal })
-  return await api.create({ metadata: { name: node.name, namespace: NAMESPACE }, spec }, { signal })
+  const own = options.leaseAnnotations?.()
+  const annotations = own ? { annotations: { ...withoutApplied(current?.metadata.annotations), ...own } } : {}
+  if (current)
+    return await api.update(
+      { ...current, metadata: { ...current.metadata, ...annotations }, spec: { ...current.spec, ...spec } },
+      { signal },
+    )
+  return await api.create({ metadata: { name: node.name, namespace: NAMESPACE, ...annotations }, spec }, { signal })
+}
+
+/** Components that are no more have nothing applied. */
+function withoutApplied(annotations: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => !key.startsWith(APPLIED_PREFIX)))
 }
 
 /** Our labels or annotations, when one of them is not as it should be. */

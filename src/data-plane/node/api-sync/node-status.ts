@@ -28,6 +28,14 @@ export interface NodeDescription {
   }
 }
 
+/** How the packet plane of a node is. */
+export interface PacketPlaneState {
+  /** Why pods cannot have a network. */
+  readonly networkProblem?: string | undefined
+  /** What the kernel has refused, and why. */
+  readonly refusals?: string | undefined
+}
+
 /** Labels that every node carries; users' own come on top. */
 export function nodeLabels(node: NodeDescription): Record<string, string> {
   return {
@@ -42,12 +50,12 @@ export function nodeLabels(node: NodeDescription): Record<string, string> {
 
 /**
  * The status a node reports. Pure; unchanged conditions keep their transition time.
- * @param problem why the node cannot run pods, or undefined
+ * @param options problem: why the node cannot run pods, or undefined. packets: how its packet plane is; absent: it has none.
  */
 export function nodeStatus(
   node: NodeDescription,
   previous: Node['status'],
-  options: { readonly nowMs: number; readonly problem?: string },
+  options: { readonly nowMs: number; readonly problem?: string; readonly packets?: PacketPlaneState },
 ): NonNullable<Node['status']> {
   const now = timestamp(options.nowMs)
   const amounts = {
@@ -63,6 +71,7 @@ export function nodeStatus(
     options.problem === undefined
       ? condition('Ready', true, 'KubeletReady', 'kubelet is posting ready status')
       : condition('Ready', false, 'KubeletNotReady', options.problem),
+    ...packetConditions(options.packets),
   ]
   const conditions = wanted.map((next): NodeCondition => {
     const before = previous?.conditions?.find((candidate) => candidate.type === next.type)
@@ -72,7 +81,9 @@ export function nodeStatus(
       lastTransitionTime: before?.status === next.status && before.lastTransitionTime ? before.lastTransitionTime : now,
     }
   })
-  const foreign = (previous?.conditions ?? []).filter((candidate) => !conditions.some((own) => own.type === candidate.type))
+  const foreign = (previous?.conditions ?? []).filter(
+    (candidate) => !PACKET_REASONS.has(candidate.reason ?? '') && !conditions.some((own) => own.type === candidate.type),
+  )
   return {
     capacity: amounts,
     allocatable: amounts,
@@ -91,6 +102,23 @@ export function nodeStatus(
       architecture: node.info.architecture,
     },
   }
+}
+
+/** Reasons of the conditions that only a node with a packet plane has: one that has it no more takes them away. */
+const PACKET_REASONS: ReadonlySet<string> = new Set(['KernelNetworkReady', 'KernelNetworkNotReady', 'EverythingInForce', 'RevisionRefused'])
+
+/** NetworkUnavailable is upstream's: the scheduler keeps pods away while it is true. */
+function packetConditions(packets: PacketPlaneState | undefined): NodeCondition[] {
+  if (!packets) return []
+  const { networkProblem, refusals } = packets
+  return [
+    networkProblem === undefined
+      ? condition('NetworkUnavailable', false, 'KernelNetworkReady', 'pods have their network in the kernel')
+      : condition('NetworkUnavailable', true, 'KernelNetworkNotReady', networkProblem),
+    refusals === undefined
+      ? condition('PacketPlaneDegraded', false, 'EverythingInForce', 'services and policies are in force as they are known')
+      : condition('PacketPlaneDegraded', true, 'RevisionRefused', refusals),
+  ]
 }
 
 const condition = (type: string, on: boolean, reason: string, message: string): NodeCondition => ({
