@@ -9,6 +9,7 @@ import { services } from '../src/api/core/v1/service.ts'
 import { endpointSlices } from '../src/api/discovery/v1/endpoint-slice.ts'
 import { dataLayout } from '../src/cli/compose/layout.ts'
 import { accessOf, createClient, createHttpsTransport, loadKubeconfig } from '../src/client/index.ts'
+import { KUBE_DNS, kubeDnsAddresses, planKubeDnsService } from '../src/data-plane/dns/index.ts'
 import { freePort } from './dns-support/free-port.ts'
 import { poll } from './support/poll.ts'
 import { REPOSITORY } from './support/program.ts'
@@ -52,6 +53,8 @@ describe.skipIf(missing !== '')(`cluster DNS and CoreDNS say the same${missing =
     ]
     const make = (name: string, spec: object): Promise<unknown> => client.of(services).create({ metadata: { name }, spec } as never, IN)
     await make('web', { ports })
+    // what the bootstrap makes: the API must take it
+    await client.of(services).create(planKubeDnsService(kubeDnsAddresses(['10.96.0.0/16'])), { namespace: KUBE_DNS.namespace })
     await make('db', { clusterIP: 'None', ports })
     await make('out', { type: 'ExternalName', externalName: 'www.example.test' })
     await make('in', { type: 'ExternalName', externalName: at('web') })
@@ -128,6 +131,9 @@ describe.skipIf(missing !== '')(`cluster DNS and CoreDNS say the same${missing =
 
   test.each<readonly string[]>([
     [at('web'), 'A'],
+    ['kube-dns.kube-system.svc.cluster.local', 'A'],
+    ['_dns-tcp._tcp.kube-dns.kube-system.svc.cluster.local', 'SRV'],
+    ['10.0.96.10.in-addr.arpa', 'PTR'],
     [at('web'), 'AAAA'],
     [at('web'), 'TXT'],
     [at('WeB'), 'A'],
