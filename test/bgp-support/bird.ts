@@ -33,7 +33,17 @@ export class Bird {
     if (config !== undefined) this.#write(config)
     const check = await this.#host.run(['bird', '-p', '-c', join(this.#dir, 'bird.conf')])
     if (check.code !== 0) throw new Error(`BIRD does not take its configuration: ${check.stderr}`)
-    this.#child = this.#host.spawn(['bird', '-f', '-c', join(this.#dir, 'bird.conf'), '-s', this.#socket, '-P', join(this.#dir, 'pid'), ...flags])
+    this.#child = this.#host.spawn([
+      'bird',
+      '-f',
+      '-c',
+      join(this.#dir, 'bird.conf'),
+      '-s',
+      this.#socket,
+      '-P',
+      join(this.#dir, 'pid'),
+      ...flags,
+    ])
     await poll('BIRD answers', async () => ((await this.#run('show status')).code === 0 ? true : undefined), { everyMs: 50 })
   }
 

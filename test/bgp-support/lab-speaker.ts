@@ -14,6 +14,7 @@ import {
   kernelBfdSockets,
   kernelSockets,
   peerViews,
+  routeViews,
   Speaker,
   type PeerView,
   type RouteView,
@@ -161,7 +162,15 @@ export class LabSpeaker {
     try {
       return await poll(what, async () => (await probe()) || undefined, { withinMs, everyMs: 50 })
     } catch (error) {
-      throw new Error(`${String(error)}\npeers: ${JSON.stringify(peerViews(this.speaker))}\n${this.lines.slice(-15).join('')}`, { cause: error })
+      const known = [...routeViews(this.speaker)].map(({ prefix, candidates, fib }) => ({
+        prefix,
+        candidates: candidates.map((one) => [one.from, one.state, one.stale, one.reason]),
+        fib,
+      }))
+      const state = { peers: peerViews(this.speaker), known, kernel: await this.kernelRoutes(), problems: this.speaker.fibProblems }
+      throw new Error(`${String(error)}\n${JSON.stringify(state, null, 1)}\n${this.lines.slice(-15).join('')}`, {
+        cause: error,
+      })
     }
   }
 }

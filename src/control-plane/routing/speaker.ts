@@ -260,10 +260,8 @@ export class Speaker {
   }
 
   #forget(neighbor: Neighbor): void {
-    if (this.#neighbors.get(formatIp(neighbor.address)) !== neighbor || neighbor.session.phase !== 'Active') return
-    const { stale } = this.#rib?.peerCounters(neighbor.handle) ?? {}
-    if (stale && stale[4] + stale[6] > 0) return
-    this.#remove(neighbor)
+    const { phase, keepsStale } = neighbor.session
+    if (this.#neighbors.get(formatIp(neighbor.address)) === neighbor && phase === 'Active' && !keepsStale) this.#remove(neighbor)
   }
 
   /** Selection waits for all peers to have sent their routes, or for as long as they wait for us (RFC 4724 section 4.1). */

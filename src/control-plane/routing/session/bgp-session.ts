@@ -65,6 +65,8 @@ export interface SessionReport {
   readonly messagesReceived: number
   readonly messagesSent: number
   readonly transitions: number
+  /** Routes of the session before are kept. */
+  readonly keepsStale: boolean
 }
 
 /** Carries out what `step` decides: connections, timers, and the way of UPDATEs between the peer and the Rib. */
@@ -106,6 +108,7 @@ export class BgpSession {
       messagesReceived: this.#received,
       messagesSent: this.#sent,
       transitions: this.#transitions,
+      keepsStale: this.#state.stale.length > 0,
     }
   }
 
