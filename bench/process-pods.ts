@@ -5,84 +5,14 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pods } from '../src/api/core/v1/pod.ts'
-import type { Pod } from '../src/api/generated/types.ts'
-import { systemClock } from '../src/base/clock.ts'
-import { silentLogger } from '../src/base/log.ts'
-import { createInformer } from '../src/client/informer.ts'
 import type { Client } from '../src/client/client.ts'
 import { Processes } from '../test/node-agent-support/processes.ts'
+import { at, createAll, here, PARALLEL, Pods } from './harness/pod-starts.ts'
 import { machineFacts } from './machine-facts.ts'
 
-const PARALLEL = 8
 const SETTLE_MS = 15_000
 const IDLE_MS = 30_000
-const here = { namespace: 'default' }
 const root = process.env['BIPLANE_ROOT'] ?? '.'
-
-/** Knows when a pod gets to a state: one watch for all. */
-class Pods {
-  readonly #waiting = new Map<string, { readonly test: (pod: Pod | undefined) => boolean; readonly resolve: () => void }>()
-  readonly #stop = new AbortController()
-  readonly #done: Promise<void>
-  readonly #informer
-
-  constructor(client: Client) {
-    this.#informer = createInformer(pods, { client, clock: systemClock, random: Math.random, log: silentLogger }, here)
-    this.#informer.addHandler({
-      add: (pod) => this.#look(pod.metadata.name, pod),
-      update: (pod) => this.#look(pod.metadata.name, pod),
-      delete: (pod) => this.#look(pod.metadata.name, undefined),
-    })
-    this.#done = this.#informer.run(this.#stop.signal)
-  }
-
-  get list(): readonly Pod[] {
-    return this.#informer.lister.list()
-  }
-
-  until(name: string, test: (pod: Pod | undefined) => boolean): Promise<void> {
-    return new Promise((resolve) => this.#waiting.set(name, { test, resolve }))
-  }
-
-  async close(): Promise<void> {
-    this.#stop.abort()
-    await this.#done
-  }
-
-  #look(name: string, pod: Pod | undefined): void {
-    const waiting = this.#waiting.get(name)
-    if (!waiting?.test(pod)) return
-    this.#waiting.delete(name)
-    waiting.resolve()
-  }
-}
-
-async function inParallel(count: number, work: (index: number) => Promise<void>): Promise<void> {
-  let next = 0
-  const lane = async (): Promise<void> => {
-    while (next < count) await work(next++)
-  }
-  await Promise.all(Array.from({ length: PARALLEL }, lane))
-}
-
-const at = (sorted: readonly number[], part: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
-
-async function createAll(client: Client, seen: Pods, options: { readonly count: number; readonly nodeName: string }): Promise<number[]> {
-  const took: number[] = []
-  await inParallel(options.count, async (index) => {
-    const name = `pod-${index}`
-    const running = seen.until(name, (pod) => pod?.status?.phase === 'Running')
-    const begin = performance.now()
-    const main = { name: 'main', image: 'host', command: ['sleep', '3600'] }
-    await client
-      .of(pods)
-      .create({ metadata: { name, ...here }, spec: { nodeName: options.nodeName, containers: [main], terminationGracePeriodSeconds: 1 } })
-    await running
-    took.push(performance.now() - begin)
-  })
-  return took.sort((a, b) => a - b)
-}
 
 /** Share of one core that a process used over a while, and its memory. */
 async function idle(processes: Processes, roles: readonly ('node' | 'control-plane')[]): Promise<{ percent: number[]; rssMb: number[] }> {
