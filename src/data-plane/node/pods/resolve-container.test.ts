@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeClock } from '../../../base/fake-clock.ts'
 import { silentLogger } from '../../../base/log.ts'
 import type { Pod } from '../../../api/generated/types.ts'
+import { builtinRecipes } from '../recipes/index.ts'
 import { VolumeManager } from '../volumes/volume-manager.ts'
 import { resolveContainer, type ResolveDeps } from './resolve-container.ts'
 
@@ -30,7 +31,7 @@ const deps = (changes: Partial<ResolveDeps>): ResolveDeps => ({
     log: silentLogger,
     facts: { hostIPs: [], allocatable: { cpuMillis: 1, memoryBytes: 1 } },
   }),
-  recipes: () => [],
+  recipes: () => builtinRecipes(() => true),
   services: () => [],
   hostIPs: [],
   allocatable: { cpuMillis: 1, memoryBytes: 1 },
