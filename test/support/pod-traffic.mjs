@@ -1,10 +1,10 @@
-// Constant requests from within a pod, as a program of its own: node pod-traffic.mjs URL [must-contain]
+// Constant requests from within a pod, as a program of its own: node pod-traffic.mjs URL [must-contain [must-not-contain]]
 // Two workers resolve the name and connect anew for each request, one keeps its connection. Every failure is a line `failed ...`; a
 // line `answered N slowest M` follows every 100 ms. The longest wait for one answer is 10 s.
 import { Agent, get } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 
-const [url, wanted = ''] = process.argv.slice(2)
+const [url, wanted = '', unwanted] = process.argv.slice(2)
 const kept = new Agent({ keepAlive: true, maxSockets: 1 })
 let answered = 0
 let slowestMs = 0
@@ -16,7 +16,7 @@ const once = (agent) =>
       response.setEncoding('utf8')
       response.on('data', (chunk) => (body += chunk))
       response.on('end', () =>
-        response.statusCode === 200 && body.includes(wanted)
+        response.statusCode === 200 && body.includes(wanted) && !(unwanted && body.includes(unwanted))
           ? resolve()
           : reject(new Error(`status ${response.statusCode}: ${body.slice(0, 200).replaceAll('\n', ' ')}`)),
       )
