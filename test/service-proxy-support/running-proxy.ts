@@ -1,12 +1,11 @@
 import type { EndpointSlice, Service } from '../../src/api/generated/types.ts'
 import { systemClock } from '../../src/base/clock.ts'
-import { parseIp, type IpBytes } from '../../src/base/ip.ts'
 import { silentLogger } from '../../src/base/log.ts'
 import { createMetrics, type Metrics } from '../../src/base/metrics.ts'
 import type { Nft } from '../../src/data-plane/forwarding/contract.ts'
 import { openNft } from '../../src/data-plane/forwarding/nft/index.ts'
 import { openConntrackCleaner, type ConntrackCleaner } from '../../src/data-plane/forwarding/conntrack/index.ts'
-import { KernelServiceProxy, type StaleFlow } from '../../src/data-plane/service-proxy/kernel/index.ts'
+import { conntrackFlows, KernelServiceProxy } from '../../src/data-plane/service-proxy/kernel/index.ts'
 import { poll } from '../support/poll.ts'
 import { Changing, lastRevision } from './objects.ts'
 import type { ServiceLab } from './service-lab.ts'
@@ -19,19 +18,6 @@ function deaf(nft: Nft): Nft {
     close: () => nft.close(),
     foreignChanges: (_, signal) => nft.foreignChanges([], signal),
   }
-}
-
-async function forget(conntrack: ConntrackCleaner, flows: readonly StaleFlow[]): Promise<number> {
-  const counts = await Promise.all(
-    flows.map(({ address, port, backend }) =>
-      conntrack.deleteUdp({
-        originalDestination: parseIp(address) as IpBytes,
-        port,
-        ...(backend ? { backend: { address: parseIp(backend.address) as IpBytes, port: backend.port } } : {}),
-      }),
-    ),
-  )
-  return Math.max(0, ...counts)
 }
 
 /** A kernel service proxy for the lab's node, and the lists it follows. */
@@ -72,7 +58,7 @@ export class RunningProxy {
       nft: options.isDeaf ? deaf(this.#nft) : this.#nft,
       report: (reason, message) => this.reports.push(`${reason}: ${message}`),
       ...(options.statePath === undefined ? {} : { statePath: options.statePath }),
-      flows: { forget: (flows) => forget(this.#conntrack, flows) },
+      flows: conntrackFlows(this.#conntrack),
     })
     this.#done = this.proxy.run(this.#abort.signal)
   }

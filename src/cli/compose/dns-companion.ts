@@ -52,7 +52,7 @@ export function dnsCompanion(options: DnsCompanionOptions): CompanionOptions {
 }
 
 /** The program's version, and its text where that is one small file: another build of the same version is another program. */
-function programOf(self: readonly string[]): string {
+export function programOf(self: readonly string[]): string {
   const script = readIfPresent(self.at(-1) ?? '') ?? ''
   return `${PROGRAM_VERSION} ${script.length < 100_000 ? script : ''}`
 }

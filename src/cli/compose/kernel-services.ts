@@ -7,7 +7,7 @@ import type { Metrics } from '../../base/metrics.ts'
 import { openConntrackCleaner, type ConntrackCleaner } from '../../data-plane/forwarding/conntrack/index.ts'
 import type { Nft } from '../../data-plane/forwarding/contract.ts'
 import type { PodRoutes } from '../../data-plane/node/network/index.ts'
-import { KernelServiceProxy, serviceRangeRoutes } from '../../data-plane/service-proxy/kernel/index.ts'
+import { conntrackFlows, KernelServiceProxy, serviceRangeRoutes } from '../../data-plane/service-proxy/kernel/index.ts'
 import type { ChangingList } from '../../data-plane/service-proxy/index.ts'
 import type { ServiceNode, ServiceTable } from '../../policy/packet/services/index.ts'
 import type { Source } from './packet-sources.ts'
@@ -89,7 +89,7 @@ export class KernelServices {
       log,
       metrics,
       report,
-      conntrack,
+      flows: conntrackFlows(conntrack),
       statePath: join(stateDir, 'services.journal'),
     })
     await this.#proxy.run(signal)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EndpointSlice, Pod } from '../../api/generated/types.ts'
@@ -32,16 +33,12 @@ export interface NodeDns {
 export function createNodeDns(options: NodeDnsOptions): NodeDns {
   const { caCertificate, reverseRanges, ...rest } = options
   const { state } = dataLayout(options.dataDir).node(options.name)
-  const caFile = join(state, 'ca.crt')
   const addresses = options.listen.map(({ host }) => host)
   const slices = nodeLocalDnsSlices(options.name, addresses)
   const flags = [...(options.flags ?? []), ...(options.resolvConf === undefined ? [] : [`--resolv-conf=${options.resolvConf}`])]
   return {
     async run(signal) {
-      // the DNS process must be able to start while nobody can be asked for it
-      await mkdir(state, { recursive: true, mode: 0o700 })
-      await writeFile(`${caFile}.tmp`, caCertificate, { mode: 0o600 })
-      await rename(`${caFile}.tmp`, caFile)
+      const caFile = await keepCaFile(state, caCertificate)
       await superviseCompanion(dnsCompanion({ ...rest, reverseRanges: reverseRanges(), caFile, flags }), signal)
     },
     resolvConfOf(pod) {
@@ -50,4 +47,15 @@ export function createNodeDns(options: NodeDnsOptions): NodeDns {
     },
     withLocalSlices: (list) => ({ list: () => [...list.list(), ...slices], onChange: (fn) => list.onChange(fn) }),
   }
+}
+
+/** Writes the CA certificate where companions find it: they must be able to start while nobody can be asked for it. @returns its path */
+export async function keepCaFile(stateDir: string, pem: string): Promise<string> {
+  const path = join(stateDir, 'ca.crt')
+  await mkdir(stateDir, { recursive: true, mode: 0o700 })
+  // several companions start at once
+  const draft = `${path}.${randomUUID()}`
+  await writeFile(draft, pem, { mode: 0o600 })
+  await rename(draft, path)
+  return path
 }

@@ -13,10 +13,14 @@ import { packetPaths } from '../../data-plane/node/link/packet-paths.ts'
 import type { PodProtection } from '../../data-plane/node/network/index.ts'
 import type { ChangingList } from '../../data-plane/service-proxy/index.ts'
 import { SERVICE_TABLE } from '../../data-plane/service-proxy/kernel/index.ts'
+import { askSocket } from '../packets/ask-socket.ts'
+import type { AppliedReport } from '../../policy/applied.ts'
 import { KernelServices, serviceRangesOf } from './kernel-services.ts'
 import { createNodeDns, type NodeDns } from './node-dns.ts'
 import type { PlaneParts } from './node-network.ts'
+import { superviseRouter } from './node-router.ts'
 import { openPacketSources, type PacketSources } from './packet-sources.ts'
+import { routerSocketPath } from './router-socket.ts'
 
 export interface PacketPlaneOptions extends PlaneParts {
   readonly client: Client
@@ -58,6 +62,8 @@ export interface PacketPlane {
   serve(lists: ServedLists): void
   /** What the node says of its packets over the node link. */
   paths(): Readonly<Record<string, NodePathHandler>>
+  /** What of services and policies is in force. */
+  applied(): readonly AppliedReport[]
   run(signal: AbortSignal): Promise<void>
   /** Takes the tables away: the node goes down for good. */
   remove(): Promise<void>
@@ -96,7 +102,9 @@ export async function openPacketPlane(options: PacketPlaneOptions): Promise<Pack
         policies: () => enforcer.policy(),
         counters: () => enforcer.counters(),
         route: readRoute,
+        router: (target, signal) => askSocket(routerSocketPath(options.dataDir, options.name), target, signal),
       }),
+    applied: () => [servicesApplied(services), policiesApplied(enforcer)],
     async run(signal) {
       const lists = [sources.pods, sources.namespaces, sources.networkPolicies, sources.clusterNetworkPolicies, sources.serviceCIDRs]
       await Promise.all([
@@ -104,6 +112,7 @@ export async function openPacketPlane(options: PacketPlaneOptions): Promise<Pack
         enforcer.run(signal),
         services?.run(signal),
         runDns(dns, sources, signal),
+        superviseRouter(options, signal),
       ])
     },
     async remove() {
@@ -130,6 +139,20 @@ function openEnforcer(options: PacketPlaneOptions, sources: PacketSources): Poli
     log,
     metrics,
   })
+}
+
+function servicesApplied(services: KernelServices | undefined): AppliedReport {
+  const revision = services?.appliedRevision()
+  return { component: 'services', ...(revision === undefined ? {} : { revision: String(revision) }) }
+}
+
+function policiesApplied(enforcer: PolicyEnforcer): AppliedReport {
+  const { applied, refused } = enforcer.state()
+  return {
+    component: 'policies',
+    ...(applied === undefined ? {} : { revision: applied }),
+    ...(refused ? { refused: { revision: refused.revision, reason: refused.message } } : {}),
+  }
 }
 
 /** What rules tell of packets. */

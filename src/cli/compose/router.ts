@@ -26,6 +26,7 @@ import { withNodeCredentials } from './node-credentials.ts'
 import { openRouterApi } from './router-api.ts'
 import { watchRouterMetrics } from './router-metrics.ts'
 import { awaitEnd, hasKeptForwarding, ownRecord, readRecord, writeRecord, type RouterRecord } from './router-record.ts'
+import { routerSocketPath } from './router-socket.ts'
 import { RouterSources } from './router-sources.ts'
 import { reportRouting } from './router-status.ts'
 
@@ -55,11 +56,6 @@ const PREDECESSOR_MS = 60_000
 const DRAIN_MS = 5_000
 /** Of unix sockets, with the process id behind it. */
 const MAX_SOCKET_PATH = 98
-
-/** Where the router of a node answers. */
-export function routerSocketPath(dataDir: string, name: string): string {
-  return join(dataLayout(dataDir).node(name).state, 'router.sock')
-}
 
 /**
  * Runs the router of a node until the signal aborts: follows the API, or its last good copy, speaks BGP, writes routes to the kernel. At the end it leaves

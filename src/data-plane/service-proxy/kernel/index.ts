@@ -12,6 +12,7 @@
  *   repair-pace               when to put right what somebody else changed
  *   health-checks, proxy-health, stale-flows, service-range-routes   what belongs to a service proxy besides
  */
+export { conntrackFlows } from './conntrack-flows.ts'
 export { HealthChecks } from './health-checks.ts'
 export { KernelServiceProxy, type KernelServiceProxyOptions } from './kernel-service-proxy.ts'
 export { type HealthzAnswer } from './proxy-health.ts'
