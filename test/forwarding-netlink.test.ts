@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { formatIp, parseIp } from '../src/base/ip.ts'
 import { RouteSocket } from '../src/data-plane/forwarding/netlink/index.ts'
+import { reconcileForwarding, reconcileNeighbours, reconcileRules } from '../src/data-plane/forwarding/tagged/index.ts'
 import {
   IFA_NODAD,
   NEXT_HOP_ONLINK,
   NUD_NOARP,
   NUD_PERMANENT,
   ROUTE_TYPES,
+  type KernelNeighbour,
   type KernelRoute,
   type KernelRule,
 } from '../src/protocols/netlink/route/index.ts'
@@ -274,5 +276,80 @@ describe.skipIf(missing !== '')(`rtnetlink of a namespace${missing === '' ? '' :
     expect(await socket.rules(rule.family)).toContainEqual(rule)
     await socket.deleteRule(rule)
     expect(await socket.rules(rule.family)).not.toContainEqual(rule)
+  })
+
+  test('rules with our tag are made equal to the wanted ones; those of others stay', async () => {
+    const rule = (priority: number, mark: number): KernelRule => ({
+      family: 4,
+      priority,
+      action: 'table',
+      table: 300,
+      mark,
+      markMask: 255,
+      protocol: 191,
+    })
+    await a.must(['ip', 'rule', 'add', 'pref', '1950', 'lookup', '301'])
+    expect(await reconcileRules(socket, [rule(1900, 1), rule(1901, 2)], 191)).toEqual({ put: 2, removed: 0 })
+    expect(await reconcileRules(socket, [rule(1901, 2), rule(1900, 3)], 191)).toEqual({ put: 1, removed: 1 })
+    expect(await reconcileRules(socket, [rule(1901, 2), rule(1900, 3)], 191)).toEqual({ put: 0, removed: 0 })
+    expect((await socket.rules(4)).filter(({ priority }) => priority >= 1900 && priority < 2000)).toMatchObject([
+      { priority: 1900, mark: 3 },
+      { priority: 1901, mark: 2 },
+      { priority: 1950, table: 301 },
+    ])
+    expect(await reconcileRules(socket, [], 191)).toEqual({ put: 0, removed: 2 })
+    await a.must(['ip', 'rule', 'del', 'pref', '1950'])
+  })
+
+  test('neighbours and proxies with our tag are made equal to the wanted ones; those of others stay', async () => {
+    await a.must(['ip', 'neigh', 'add', '198.18.0.90', 'lladdr', '02:00:00:00:00:90', 'dev', 'eth0'])
+    const neighbour = (text: string, last: number): KernelNeighbour => ({
+      kind: 'neighbour',
+      link: eth0,
+      ip: ip(text),
+      address: Uint8Array.from([2, 0, 0, 0, 0, last]),
+      state: NUD_PERMANENT,
+      protocol: 191,
+    })
+    const proxy: KernelNeighbour = { kind: 'proxy', link: eth0, ip: ip('fd00::88'), state: 0, protocol: 191 }
+    expect(await reconcileNeighbours(socket, [neighbour('198.18.0.80', 1), neighbour('fd00::81', 2), proxy], 191)).toEqual({
+      put: 3,
+      removed: 0,
+    })
+    expect(await reconcileNeighbours(socket, [neighbour('198.18.0.80', 7), proxy], 191)).toEqual({ put: 1, removed: 1 })
+    expect(await reconcileNeighbours(socket, [neighbour('198.18.0.80', 7), proxy], 191)).toEqual({ put: 0, removed: 0 })
+    const shown = await a.must(['ip', 'neigh', 'show', 'nud', 'permanent'])
+    expect(shown).toContain('198.18.0.80 dev eth0 lladdr 02:00:00:00:00:07')
+    expect(shown).toContain('198.18.0.90')
+    expect(shown).not.toContain('fd00::81')
+    expect(await reconcileNeighbours(socket, [], 191)).toEqual({ put: 0, removed: 2 })
+  })
+
+  test('the forwarding entries of a VXLAN are made equal to the wanted ones', async () => {
+    await socket.addLink({
+      name: 'vx2',
+      kind: 'vxlan',
+      vxlan: { id: 43, port: 4790, local: ip('198.18.0.1'), learning: false },
+      isUp: true,
+    })
+    const link = (await socket.link('vx2'))?.index as number
+    const entry = (last: number, host: string): KernelNeighbour => ({
+      kind: 'forwarding',
+      link,
+      address: last === 0 ? new Uint8Array(6) : Uint8Array.from([2, 0, 0, 0, 0, last]),
+      ip: ip(host),
+      state: NUD_PERMANENT | NUD_NOARP,
+      protocol: 0,
+    })
+    const flood = [entry(0, '198.18.0.2'), entry(0, '198.18.0.3')]
+    expect(await reconcileForwarding(socket, link, [...flood, entry(1, '198.18.0.2')])).toEqual({ put: 3, removed: 0 })
+    // the machine behind 1 has moved, one host is gone
+    const wanted = [entry(0, '198.18.0.3'), entry(1, '198.18.0.3')]
+    expect(await reconcileForwarding(socket, link, wanted)).toEqual({ put: 1, removed: 2 })
+    expect(await reconcileForwarding(socket, link, wanted)).toEqual({ put: 0, removed: 0 })
+    const shown = await a.must(['bridge', 'fdb', 'show', 'dev', 'vx2'])
+    expect(shown).toContain('02:00:00:00:00:01 dst 198.18.0.3')
+    expect(shown).not.toContain('198.18.0.2')
+    await socket.deleteLink(link)
   })
 })

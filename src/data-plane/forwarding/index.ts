@@ -5,6 +5,7 @@
  *   nft/       its implementation: openNft
  *   netlink/   sockets: links, addresses, routes, neighbours, rules (RouteSocket), notifications (NetlinkMonitor)
  *   fib/       the routing table, as far as it carries our tag: openFib
+ *   tagged/    rules, neighbours and forwarding entries that are ours
  *   conntrack/ flows that are to be forgotten: openConntrackCleaner
  *   nflog/     packets that rules have logged: openNflog
  *   counters/  what became of packets: openPacketCounters, showPacketCounters
@@ -18,3 +19,4 @@ export * from './fib/index.ts'
 export * from './netlink/index.ts'
 export * from './nflog/index.ts'
 export * from './nft/index.ts'
+export * from './tagged/index.ts'
