@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
+import { isIP, isIPv6 } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { sleep, type Clock } from '../../base/clock.ts'
 import { parsePrefix } from '../../base/ip.ts'
 import { messageOf } from '../../base/errors.ts'
@@ -31,6 +33,7 @@ import { addControllers, parseClusterCidrs, type ClusterCidr, type NodeMaskSizes
 import { addCertificateSigner, createJoinTokens, loadOrCreatePki, type Pki } from '../../control-plane/pki/index.ts'
 import { addScheduler } from '../../control-plane/scheduler/index.ts'
 import { openLmdbStore, type Store } from '../../control-plane/store/index.ts'
+import { advertisedAddress } from './advertised-address.ts'
 import { ensureBootstrapObjects } from './bootstrap-objects.ts'
 import { giveBackMemory } from './give-back-memory.ts'
 import { dataLayout, type DataLayout } from './layout.ts'
@@ -85,12 +88,17 @@ export async function runControlPlane(options: ControlPlaneOptions, stop: AbortS
   const serviceCidr = options.serviceCidr ?? DEFAULT_SERVICE_CIDR
   const ranges = parseServiceRanges(serviceCidr)
   const clusterCidrs = clusterCidrsOf(options, serviceCidr)
-  // of the family that the API server listens on, where there is one
+  const advertised = advertisedAddress(options.host, { hosts: options.hosts ?? [], interfaces: networkInterfaces() })
+  // of the family of the API server, where there is one
   const apiServiceIp = apiServiceAddress(
-    ranges.find(({ family }) => (family === 'IPv6') === options.host.includes(':')) ?? (ranges[0] as ServiceRange),
+    ranges.find(({ family }) => (family === 'IPv6') === advertised.includes(':')) ?? (ranges[0] as ServiceRange),
   )
   await makeDirectories(layout)
-  const pki = await loadOrCreatePki(layout.pki, { clock, hosts: [...(options.hosts ?? []), options.host], serviceIp: apiServiceIp })
+  const pki = await loadOrCreatePki(layout.pki, {
+    clock,
+    hosts: [...(options.hosts ?? []), options.host, advertised],
+    serviceIp: apiServiceIp,
+  })
   const metrics = createMetrics()
   const store = await openLmdbStore({
     dir: layout.store,
@@ -102,7 +110,7 @@ export async function runControlPlane(options: ControlPlaneOptions, stop: AbortS
   try {
     await repairAllocations(store, '/registry/core/services/', log)
     options.onProgress?.('store', layout.store)
-    await serve({ options, layout, pki, store, serviceCidr, clusterCidrs, apiServiceIp, metrics, random }, signal)
+    await serve({ options, layout, pki, store, serviceCidr, clusterCidrs, apiServiceIp, advertised, metrics, random }, signal)
   } finally {
     await store.close()
   }
@@ -116,12 +124,14 @@ interface Parts {
   readonly serviceCidr: string
   readonly clusterCidrs: readonly ClusterCidr[]
   readonly apiServiceIp: string
+  /** Where others reach the API server; the address that it listens on, unless it listens on all. */
+  readonly advertised: string
   readonly metrics: ReturnType<typeof createMetrics>
   readonly random: () => number
 }
 
 async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
-  const { options, layout, pki, store, serviceCidr, clusterCidrs, apiServiceIp, metrics, random } = parts
+  const { options, layout, pki, store, serviceCidr, clusterCidrs, apiServiceIp, advertised, metrics, random } = parts
   const { clock, log } = options
   const tokens = createTokenIssuer({ pki, store, clock, issuer: ISSUER })
   const resources = createResourceHandler({
@@ -168,12 +178,13 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     ],
   })
   const client = createClient(api.inProcess(LOOPBACK_USER))
-  const address = await api.start(options.host, options.port)
-  const server = `https://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+  const listening = await api.start(options.host, options.port)
+  const address = isIP(advertised) === 0 ? listening.address : advertised
+  const server = `https://${isIPv6(address) ? `[${address}]` : address}:${listening.port}`
   await ensureBootstrapObjects(client, {
     apiServiceIp,
-    address: address.address,
-    port: address.port,
+    address,
+    port: listening.port,
     serviceRanges: serviceCidr.split(','),
     hasPodNetwork: clusterCidrs.length > 0,
   })
