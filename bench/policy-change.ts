@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { NetworkPolicy, Pod } from '../src/api/generated/types.ts'
 import { NODES, namespace } from '../test/network-policy-support/cluster.ts'
+import { compilePolicies, evaluatePacket } from '../src/policy/packet/policies/index.ts'
 import { startEnforcedLab, type EnforcedLab } from '../test/network-policy-support/enforced-lab.ts'
 import type { Cluster } from '../test/network-policy-support/reference.ts'
 import { against, quantile, report, spread, table } from './harness/report.ts'
@@ -110,6 +111,17 @@ async function changeOnce(lab: EnforcedLab, to: Cluster, wanted: boolean): Promi
   return (sent[judgedBefore + 1]?.atMs ?? Number.NaN) - begin
 }
 
+/** Microseconds that the evaluator takes for a packet, between any two pods. */
+function evaluateMicroseconds(cluster: Cluster): number {
+  const policy = compilePolicies({ ...cluster, node: 'node' })
+  const rounds = 100_000
+  const begin = performance.now()
+  for (let i = 0; i < rounds; i++) {
+    evaluatePacket(policy, { source: address(i % PODS), destination: address((i * 7 + 1) % PODS), protocol: 'TCP', port: 80 })
+  }
+  return ((performance.now() - begin) * 1000) / rounds
+}
+
 async function main(): Promise<void> {
   const base = startCluster()
   const lab = await startEnforcedLab([
@@ -138,6 +150,8 @@ async function main(): Promise<void> {
       'Two of the pods are real (network namespaces on routed links); packets go from one to the other all the while, each the first of a flow. From the event of the list to the sending of the first packet with the new fate.',
     '',
     ...table(['change', 'ms: median (min to max)', 'p99 ms'], rows),
+    '',
+    `The evaluator of the same artefact takes ${evaluateMicroseconds(base).toFixed(1)} us for a packet.`,
   ])
 }
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { systemClock } from '../src/base/clock.ts'
 import { silentLogger, type LogFields, type Logger } from '../src/base/log.ts'
 import { createMetrics } from '../src/base/metrics.ts'
-import { openNft } from '../src/data-plane/forwarding/nft/index.ts'
+import { NftError, openNft } from '../src/data-plane/forwarding/nft/index.ts'
 import { openNflog } from '../src/data-plane/forwarding/nflog/index.ts'
 import { LOG_GROUP, PolicyEnforcer } from '../src/data-plane/forwarding/packet-filter/index.ts'
 import { labProblem } from '../src/testing/network-lab/index.ts'
@@ -132,19 +132,20 @@ describe.skipIf(missing !== '')(`the policy enforcer${suffix}`, () => {
     expect(lines.filter(({ message }) => message === 'packet denied').length).toBeGreaterThanOrEqual(2)
   })
 
-  test('says what the kernel refuses, keeps what was in force, and goes on', async () => {
+  test('says what the kernel refuses, keeps what was in force, and goes on when it can', async () => {
     await enforced.apply(denyY(nine))
-    const bad = {
-      metadata: { name: 'bad', namespace: 'y' },
-      spec: { podSelector: {}, ingress: [{ ports: [{ protocol: 'NONE', port: 1 }] }] },
-    }
-    enforced.lists.show({ ...nine, networkPolicies: [bad] })
-    const refused = await poll('a refusal', () => enforced.enforcer.state().refused, { everyMs: 5 })
-    expect(refused.message).toContain('none')
-    expect(await reaches(XA, YA, false)).toBe(false)
-    await poll('the next', () => (enforced.enforcer.state().refused ? (enforced.lists.show(fromXa(nine)), undefined) : true), {
-      everyMs: 20,
+    const refusal = (): Promise<never> => Promise.reject(new NftError('transaction: ENOBUFS', 'ENOBUFS'))
+    Object.assign(enforced.nft, { run: refusal, commit: refusal })
+    const revision = enforced.lists.show(fromXa(nine))
+    expect(await poll('a refusal', () => enforced.enforcer.state().refused, { everyMs: 5 })).toEqual({
+      revision,
+      message: 'transaction: ENOBUFS',
     })
+    expect(await reaches(XA, YA, false)).toBe(false)
+    await expect(enforced.enforcer.protect(nine.pods[0]!, [XA])).rejects.toThrow('packet policies are not in force: transaction: ENOBUFS')
+    for (const name of ['run', 'commit']) Reflect.deleteProperty(enforced.nft, name)
+    await poll('the revision', () => (enforced.enforcer.state().applied === revision ? true : undefined), { everyMs: 5 })
+    expect(enforced.enforcer.state().refused).toBeUndefined()
     expect(await reaches(XA, YA, true)).toBe(true)
   })
 

@@ -76,6 +76,16 @@ describe('the change of the table', () => {
     expect(own?.expressions.map(({ kind }) => kind)).toEqual(['meta', 'equal', 'ct', 'equal', 'ct', 'lookup', 'counter', 'verdict'])
   })
 
+  test('options reach the rules: accepted packets told, another rate, established flows kept', () => {
+    const policy = compilePolicies(input(spec(), pods))
+    const text = replaceFilter(new FilterRenderer({ logAccepted: true, logPerSecond: 3, keepEstablished: true }).render(policy))
+    expect(text.match(/limit rate 3\/second burst 6 packets log prefix "biplane:\d+ " group 190/g)).toHaveLength(3)
+    expect(text.match(/ct state established accept/g)).toHaveLength(2)
+    const plain = replaceFilter(new FilterRenderer().render(policy))
+    expect(plain.match(/limit rate 10\/second/g)).toHaveLength(1)
+    expect(plain).not.toContain('established')
+  })
+
   test('a whole table replaces whatever is there', () => {
     const text = replaceFilter(new FilterRenderer().render(compilePolicies(input(spec('web'), pods))))
     expect(text.startsWith('table inet biplane-policy\ndelete table inet biplane-policy\ntable inet biplane-policy {\n')).toBe(true)

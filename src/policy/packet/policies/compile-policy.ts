@@ -44,7 +44,8 @@ export function compileNetworkPolicy(object: NetworkPolicy): CompiledSource {
     index,
     action: 'Accept',
     peers: peersOf(peers),
-    ...(ports.length > 0 ? { ports: ports.map((port) => networkPort(build, port)) } : {}),
+    // a port that is not understood matches nothing; none at all would match everything
+    ...(ports.length > 0 ? { ports: ports.flatMap((port) => build.attempt(() => [networkPort(build, port)]) ?? []) } : {}),
   })
   const subject = build.attempt(() => build.select(podsOfNamespace(namespace, podSelector ?? {})))
   const denyAction = annotatedDenyAction(annotations)
@@ -62,8 +63,8 @@ export function compileNetworkPolicy(object: NetworkPolicy): CompiledSource {
 }
 
 /**
- * Compiles a ClusterNetworkPolicy by itself. A peer that cannot be understood fails closed as upstream asks: an Accept rule does not
- * match by it, a Deny or Pass rule becomes a denial of everything.
+ * Compiles a ClusterNetworkPolicy by itself. A peer or protocol that cannot be understood fails closed as upstream asks: an Accept rule does
+ * not match by it, a Deny or Pass rule becomes a denial of everything.
  */
 export function compileClusterNetworkPolicy(object: ClusterNetworkPolicy): CompiledSource {
   const { metadata, spec } = object
@@ -80,9 +81,9 @@ export function compileClusterNetworkPolicy(object: ClusterNetworkPolicy): Compi
     const named = name ? { name } : {}
     const before = build.problems.length
     const compiled = peers.flatMap((peer) => build.attempt(() => [clusterPeer(build, peer)]) ?? [])
+    const ports = protocols?.flatMap((protocol) => build.attempt(() => clusterPorts(build, protocol)) ?? [])
     if (build.problems.length > before && action !== 'Accept') return { index, ...named, action: 'Deny', peers: ANY }
-    const ports = protocols?.flatMap((protocol) => clusterPorts(build, protocol))
-    return { index, ...named, action, peers: compiled, ...(ports && ports.length > 0 ? { ports } : {}) }
+    return { index, ...named, action, peers: compiled, ...(ports ? { ports } : {}) }
   }
   const subject = build.attempt(() => build.select(clusterPods(spec.subject)))
   const denyAction = annotatedDenyAction(metadata.annotations)
@@ -138,7 +139,8 @@ function networkPeer(build: SourceBuilder, namespace: string, peer: NetworkPolic
 }
 
 function networkPort(build: SourceBuilder, { protocol = 'TCP', port, endPort }: NetworkPolicyPort): PortMatch {
-  const known = protocol as Protocol
+  const known = PROTOCOLS.find((one) => one === protocol)
+  if (!known) throw new Error(`protocol "${protocol}" is none of ${PROTOCOLS.join(', ')}`)
   if (port === undefined) return { protocol: known, from: 0, to: 65_535 }
   return typeof port === 'string' ? build.named(known, port) : { protocol: known, from: port, to: endPort ?? port }
 }
@@ -158,13 +160,15 @@ function clusterPods({ namespaces, pods }: Pick<ClusterNetworkPolicyEgressPeer, 
 function clusterPorts(build: SourceBuilder, protocol: ClusterNetworkPolicyProtocol): readonly PortMatch[] {
   const { destinationNamedPort: name } = protocol
   if (name !== undefined) return PROTOCOLS.map((one) => build.named(one, name))
-  return PROTOCOLS.flatMap((one) => {
+  const matches = PROTOCOLS.flatMap((one): readonly PortMatch[] => {
     const match = protocol[one.toLowerCase() as 'tcp' | 'udp' | 'sctp']
     if (!match) return []
     const { number, range } = match.destinationPort ?? {}
     if (range) return [{ protocol: one, from: range.start, to: range.end }]
     return [{ protocol: one, from: number ?? 0, to: number ?? 65_535 }]
   })
+  if (matches.length === 0) throw new Error('a protocol of no known kind')
+  return matches
 }
 
 function network(text: string): IpPrefix {

@@ -194,6 +194,20 @@ describe('what cannot be understood', () => {
     }
   })
 
+  test('is no way in: a port or protocol that is not understood is not every port', () => {
+    const strange = netpol({ ingress: [{ ports: [{ protocol: 'QUIC', port: 1 }] }] })
+    expect(judge(input({ networkPolicies: [strange] })).verdict).toBe('deny')
+    const protocols = [{ quic: {} } as never]
+    for (const action of ['Accept', 'Deny', 'Pass'] as const) {
+      const first = cnp('first', { ingress: [{ action, from: [{ namespaces: {} }], protocols }] })
+      const last = cnp('last', { priority: 2, ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }] })
+      expect(judge(input({ clusterNetworkPolicies: [first, last] }))).toMatchObject({
+        verdict: 'deny',
+        policy: { name: action === 'Accept' ? 'last' : 'first' },
+      })
+    }
+  })
+
   test('is never thrown', () => {
     const bad = netpol({ podSelector: { matchExpressions: [{ key: 'k', operator: 'Like' }] } })
     expect(
