@@ -1,6 +1,12 @@
 // A full table as two neighbours would send it: UPDATE messages in files, the same for every router under test.
 import { encodeNlri, encodeUpdate, type LargeCommunity, type Nlri } from '../../src/protocols/bgp/index.ts'
 
+export interface Feeds {
+  readonly feeds: readonly Feed[]
+  /** Prefixes that the import policy leaves from at least one neighbour. */
+  readonly expected: number
+}
+
 export interface Feed {
   readonly bytes: Uint8Array
   readonly updates: number
@@ -47,10 +53,12 @@ interface Origin {
   readonly prefixes: readonly Nlri[]
 }
 
-export function generateFeeds({ prefixes, neighbours }: FeedOptions): Feed[] {
+export function generateFeeds({ prefixes, neighbours }: FeedOptions): Feeds {
   const random = mulberry(42)
   const origins = makeOrigins(prefixes, random)
-  return neighbours.map((as, i) => makeFeed(shuffled(origins, random), as, i, mulberry(1000 + i)))
+  const accepted = new Set<Origin>()
+  const feeds = neighbours.map((as, i) => makeFeed(shuffled(origins, random), as, i, mulberry(1000 + i), accepted))
+  return { feeds, expected: [...accepted].reduce((sum, { prefixes: { length } }) => sum + length, 0) }
 }
 
 function makeOrigins(prefixes: number, random: Random): Origin[] {
@@ -81,13 +89,16 @@ function lengthOf(roll: number): number {
   return 24
 }
 
-function makeFeed(origins: readonly Origin[], neighbour: number, index: number, random: Random): Feed {
+function makeFeed(origins: readonly Origin[], neighbour: number, index: number, random: Random, accepted: Set<Origin>): Feed {
   const messages: Uint8Array[] = []
   const sets = new Set<string>()
-  for (const { as, prefixes } of origins) {
+  for (const origin of origins) {
+    const { as, prefixes } = origin
+    const path = pathTo(as, neighbour, random)
+    if (!path.includes(REJECTED_AS)) accepted.add(origin)
     const attributes = {
       origin: random() < 0.9 ? 0 : 2,
-      asPath: [{ kind: 'sequence' as const, as: pathTo(as, neighbour, random) }],
+      asPath: [{ kind: 'sequence' as const, as: path }],
       nextHop: Uint8Array.of(10, 99, 0, 2 + index),
       ...(random() < 0.15 ? { med: Math.floor(random() * 500) } : {}),
       ...communitiesOf(neighbour, random),

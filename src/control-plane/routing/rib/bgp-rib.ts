@@ -75,7 +75,10 @@ class BgpRib implements Rib {
     this.#rank()
     this.#changes.peersChanged()
     if (judgesDifferently(before, options)) for (const family of FAMILIES) this.#work.rejudge(peer, family)
-    if (peer.up) for (const family of FAMILIES) this.#queueAll(peer, family, 1)
+    // whether a peer is a client decides what others are told as well
+    const all = before.routeReflectorClient !== options.routeReflectorClient
+    if (!all && !tellsDifferently(before, options)) return
+    for (const one of all ? this.#state.peers : [peer]) if (one?.up) for (const family of FAMILIES) this.#queueAll(one, family, 1)
   }
 
   removePeer(handle: PeerHandle): void {
@@ -205,6 +208,10 @@ class BgpRib implements Rib {
     for (const family of FAMILIES) this.#work.decideAll(family)
   }
 
+  useFib(used: boolean): void {
+    this.#changes.useFib(used)
+  }
+
   takeFibChanges(max: number): { readonly add: readonly FibRoute[]; readonly remove: readonly FibRoute[] } | undefined {
     return this.#fib.take(max)
   }
@@ -298,6 +305,15 @@ class BgpRib implements Rib {
     }
     queue.clear()
   }
+}
+
+function tellsDifferently(a: RibPeerOptions, b: RibPeerOptions): boolean {
+  return (
+    a.exportPolicy !== b.exportPolicy ||
+    a.allowWithoutPolicy !== b.allowWithoutPolicy ||
+    a.gracefulShutdown !== b.gracefulShutdown ||
+    a.nextHop !== b.nextHop
+  )
 }
 
 function judgesDifferently(a: RibPeerOptions, b: RibPeerOptions): boolean {

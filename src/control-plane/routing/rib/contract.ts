@@ -212,6 +212,11 @@ export interface Rib {
   /** The interior routing changed: all next hops are resolved anew, in slices. */
   nextHopsChanged(): void
 
+  /**
+   * Whether somebody takes forwarding changes, as at first. If not, none are kept; when somebody does again, `fibRoutes` is where to begin. While changes
+   * are kept but not taken, numbers of prefixes that are gone are not reused.
+   */
+  useFib(used: boolean): void
   /** Changes to the forwarding table since the last call, at most `max` of them; undefined when there are none. */
   takeFibChanges(max: number): { readonly add: readonly FibRoute[]; readonly remove: readonly FibRoute[] } | undefined
   /** All routes for the forwarding table; changes taken so far count as known. For a full apply. */

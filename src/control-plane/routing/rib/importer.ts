@@ -62,7 +62,10 @@ export class Importer {
     if (this.#constant !== UNDECIDED) return this.#constant
     const { prefixes, family } = table
     const policy = this.#peer.options.importPolicy as NonNullable<RibPeer['options']['importPolicy']>
-    const [w1, w2, w3] = family === 4 ? [0, 0, 0] : [prefixes.word(prefix, 1), prefixes.word(prefix, 2), prefixes.word(prefix, 3)]
+    // without an array in between: this runs for every prefix
+    const w1 = family === 4 ? 0 : prefixes.word(prefix, 1)
+    const w2 = family === 4 ? 0 : prefixes.word(prefix, 2)
+    const w3 = family === 4 ? 0 : prefixes.word(prefix, 3)
     return this.#resultOf(policy.decide(this.#narrowed, family, prefixes.word(prefix, 0), w1, w2, w3, prefixes.length(prefix)))
   }
 

@@ -10,6 +10,7 @@ export class RouteChanges {
   readonly #exporting: Record<4 | 6, RibPeer[]> = { 4: [], 6: [] }
   #age = 0
   #fibTold = false
+  #fibUsed = true
 
   constructor(state: RibState) {
     this.#state = state
@@ -131,7 +132,19 @@ export class RouteChanges {
     this.fibChanged(table, prefix)
   }
 
+  useFib(used: boolean): void {
+    this.#fibUsed = used
+    if (used) return
+    for (const family of FAMILIES) {
+      const table = this.#state.tables[family]
+      table.fibDirty.clear()
+      table.fib.fill(0)
+      for (let prefix = 0; prefix < table.prefixes.high; prefix++) this.releasePrefix(table, prefix)
+    }
+  }
+
   fibChanged(table: RouteTable, prefix: number): void {
+    if (!this.#fibUsed) return
     table.fibDirty.push(prefix)
     if (this.#fibTold) return
     this.#fibTold = true
