@@ -1,13 +1,17 @@
 import type { RouteKey } from './route-key.ts'
 import { waySignature, type Way } from './way.ts'
 
+interface SharedWay extends Way {
+  readonly signature: string
+  uses: number
+}
+
 /** The routes that should be there: a map by key, in which routes with the same next hops share them. */
 export class WantedRoutes {
-  readonly #byKey = new Map<RouteKey, Way>()
-  readonly #ways = new Map<string, { readonly way: Way; uses: number }>()
-  readonly #signatures = new Map<Way, string>()
-  /** By identity of the caller's next hops: it has few of them too. */
-  readonly #seen = new WeakMap<object, Way>()
+  readonly #byKey = new Map<RouteKey, SharedWay>()
+  readonly #ways = new Map<string, SharedWay>()
+  /** By identity of the caller's next hops: it has few of them too, and to compare them by value takes longer than all else. */
+  readonly #seen = new WeakMap<object, SharedWay>()
 
   get byKey(): ReadonlyMap<RouteKey, Way> {
     return this.#byKey
@@ -15,7 +19,7 @@ export class WantedRoutes {
 
   /** Each once. */
   ways(): Iterable<Way> {
-    return this.#signatures.keys()
+    return this.#ways.values()
   }
 
   /** @returns whether that is news */
@@ -23,8 +27,7 @@ export class WantedRoutes {
     const way = this.#shared(given)
     const before = this.#byKey.get(key)
     if (before === way) return false
-    const entry = this.#ways.get(this.#signatures.get(way) as string)
-    if (entry) entry.uses++
+    way.uses++
     this.#byKey.set(key, way)
     if (before) this.#release(before)
     return true
@@ -38,24 +41,17 @@ export class WantedRoutes {
     return true
   }
 
-  #shared(given: Way): Way {
+  #shared(given: Way): SharedWay {
     const known = this.#seen.get(given.nextHops)
-    if (known && known.type === given.type && known.source === given.source && this.#signatures.has(known)) return known
+    if (known && known.uses > 0 && known.type === given.type && known.source === given.source) return known
     const signature = waySignature(given)
-    let entry = this.#ways.get(signature)
-    if (!entry) {
-      this.#ways.set(signature, (entry = { way: given, uses: 0 }))
-      this.#signatures.set(given, signature)
-    }
-    this.#seen.set(given.nextHops, entry.way)
-    return entry.way
+    let way = this.#ways.get(signature)
+    if (!way) this.#ways.set(signature, (way = { ...given, signature, uses: 0 }))
+    this.#seen.set(given.nextHops, way)
+    return way
   }
 
-  #release(way: Way): void {
-    const signature = this.#signatures.get(way) as string
-    const entry = this.#ways.get(signature)
-    if (!entry || --entry.uses > 0) return
-    this.#ways.delete(signature)
-    this.#signatures.delete(way)
+  #release(way: SharedWay): void {
+    if (--way.uses === 0) this.#ways.delete(way.signature)
   }
 }
