@@ -31,7 +31,7 @@ function serve({ protocol, port, address }) {
 
 const CODES = { ECONNREFUSED: 'refused', EHOSTUNREACH: 'unreachable', ENETUNREACH: 'unreachable' }
 
-function ask({ protocol, to, port, timeoutMs = 1000, localPort }) {
+function ask({ protocol, to, port, timeoutMs = 8000, localPort }) {
   return new Promise((resolve) => {
     const close = protocol === 'TCP' ? askTcp : askUdp
     const timer = setTimeout(() => finish({ error: 'timeout' }), timeoutMs)
