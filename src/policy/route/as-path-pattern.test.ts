@@ -11,7 +11,7 @@ function matches(pattern: string, segments: readonly AsPathSegment[]): boolean {
 
 const sequence = (...as: number[]): AsPathSegment => ({ kind: 'sequence', as })
 
-test.each([
+test.each<[pattern: string, segments: readonly AsPathSegment[], expected: boolean]>([
   ['^$', [], true],
   ['^$', [sequence(1)], false],
   ['', [sequence(1)], true],
@@ -46,7 +46,7 @@ describe('patterns', () => {
 
   test('agree with regular expressions over the text', () => {
     const piece = fc.constantFrom('1', '2', '12', '.', '[12]', '[^1]', '(1|2)', '(12)', ' ', '_', '1*', '(2|_)+', '.*', '2?', '^', '$')
-    const path = fc.array(
+    const path: fc.Arbitrary<AsPathSegment[]> = fc.array(
       fc.record({
         kind: fc.constantFrom('sequence' as const, 'set' as const),
         as: fc.array(fc.constantFrom(1, 2, 12, 21), { minLength: 1, maxLength: 3 }),

@@ -39,15 +39,18 @@ describe('the step that decides', () => {
     ['peer-address', { peerRank: 1, pathId: 9 }, { peerRank: 2 }],
     ['path-id', { pathId: 1 }, { pathId: 2 }],
   ]
-  test.each(cases)('%s', (step, better, worse, options) => {
-    const [a, b] = [candidate(better), candidate(worse)]
-    const all = { ...DEFAULT_BEST_PATH, ...options }
-    expect(selectBestPath([a, b], 2, all)).toBe(0)
-    expect(stepName(b.lostAt)).toBe(step)
-    expect(describeStep(stepName(b.lostAt), b, a)).not.toBe('')
-    expect(selectBestPath([b, a], 2, all)).toBe(1)
-    expect(a.lostAt).toBe(-1)
-  })
+  test.each(cases.map((one): [string, Changes, Changes, Partial<BestPathOptions>] => [one[0], one[1], one[2], one[3] ?? {}]))(
+    '%s',
+    (step, better, worse, options) => {
+      const [a, b] = [candidate(better), candidate(worse)]
+      const all = { ...DEFAULT_BEST_PATH, ...options }
+      expect(selectBestPath([a, b], 2, all)).toBe(0)
+      expect(stepName(b.lostAt)).toBe(step)
+      expect(describeStep(stepName(b.lostAt), b, a)).not.toBe('')
+      expect(selectBestPath([b, a], 2, all)).toBe(1)
+      expect(a.lostAt).toBe(-1)
+    },
+  )
 })
 
 test('MED counts inside a neighbour AS only, and before later steps: the classic example has one answer in every order', () => {

@@ -4,7 +4,7 @@ import { parseIp, parsePrefix } from '../../base/ip.ts'
 import { AttributeFacts, BlockEditor, decodeBlock, encodeBlock, type PathAttributes } from '../../protocols/bgp/index.ts'
 import { applyActions, compileRoutePolicy, type RouteMatch, type RouteOutcome, type RoutePolicySpec, type RouteSource } from './index.ts'
 
-const path = (...as: number[]): PathAttributes['asPath'] => [{ kind: 'sequence', as }]
+const path = (...as: number[]): NonNullable<PathAttributes['asPath']> => [{ kind: 'sequence', as }]
 const base: PathAttributes = { origin: 0, asPath: path(64500, 64501), nextHop: parseIp('192.0.2.1') as Uint8Array }
 
 function judge(spec: RoutePolicySpec, prefix: string, attributes: PathAttributes = base, source: RouteSource = 'BGP'): RouteOutcome {
