@@ -1,7 +1,9 @@
 import { createServer } from 'node:net'
 import { sleep } from '../../base/clock.ts'
+import { silentLogger } from '../../base/log.ts'
 import type { CliContext, Signals } from '../context.ts'
 import { dataLayout } from '../compose/layout.ts'
+import { chooseNetworkMode, type NetworkMode } from '../compose/network-mode.ts'
 import { defaultNodeName } from '../compose/machine.ts'
 import { connect, type Session } from '../connect.ts'
 import { dataDirOf, defaultDataDir } from '../data-dir.ts'
@@ -22,6 +24,8 @@ export interface UpOptions {
   readonly listen?: ListenAddress
   readonly serviceCidr?: string
   readonly clusterCidr?: string
+  readonly address: readonly string[]
+  readonly network: NetworkMode | 'auto'
   /** A path, `false` for `--no-kubeconfig`, `true` or absent for the user's own. */
   readonly kubeconfig?: string | boolean
   readonly switch?: boolean
@@ -40,7 +44,9 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<nu
   const manifests = options.filename.length > 0 ? await readManifests(context, options.filename) : []
   const dataDir = dataDirOf(context, options.dataDir)
   const directory = new UpDirectory(dataDir)
-  const listen = options.listen ?? DEFAULT_LISTEN
+  const mode = await chooseNetworkMode({ asked: options.network, addresses: options.address, routes: 'auto', log: silentLogger })
+  // pods with a network of their own do not reach 127.0.0.1 of the machine
+  const listen = options.listen ?? (mode === 'kernel' ? { ...DEFAULT_LISTEN, host: options.address[0] ?? '' } : DEFAULT_LISTEN)
   const lock = directory.lock()
   // timers and sockets of the parts do not keep a process alive on purpose; this command does until it is told to end
   const alive = setInterval(() => {}, 60_000)
@@ -51,7 +57,16 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<nu
     const nodeName = defaultNodeName()
     const isDefaultDir = dataDir === defaultDataDir(context)
     const ranges = { serviceCidr: options.serviceCidr, clusterCidr: options.clusterCidr }
-    const cluster = new LocalCluster({ context, directory, listen, nodeName, isDefaultDir, view, ranges })
+    const cluster = new LocalCluster({
+      context,
+      directory,
+      listen,
+      nodeName,
+      isDefaultDir,
+      view,
+      ranges,
+      network: { mode, addresses: options.address },
+    })
     view.note('Workloads run as processes of this machine. A process is not a sandbox: run only what you trust.')
     return await supervise({ context, options, directory, view, cluster, manifests, nodeName, signals })
   } finally {

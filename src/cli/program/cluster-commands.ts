@@ -42,7 +42,7 @@ export function addClusterCommands(program: Command, context: CliContext, act: A
 }
 
 function addUp(program: Command, context: CliContext, act: Act): void {
-  withFiles(program.command('up'), 'manifest, or directory of manifests, to apply')
+  withNetwork(withFiles(program.command('up'), 'manifest, or directory of manifests, to apply'))
     .description('run a whole cluster in the foreground: control plane and node, as two supervised processes')
     .option('--data-dir <dir>', DATA_DIR)
     .option('--listen <host:port>', 'address of the API server; port 0 picks a free one (default: 127.0.0.1:6443)', parseListen)
@@ -64,15 +64,9 @@ One Ctrl-C ends it: first the workloads (unless --keep), then the cluster. A sec
 Unlike "docker compose up --wait", --wait does not detach: the cluster lives as long as this command.
 A process is not a sandbox: workloads run with what this user (or, as root, an unprivileged uid) may do.`
 
-function addNode(program: Command, context: CliContext, act: Act): void {
-  program
-    .command('node')
-    .description('run a node agent that joins a control plane')
-    .option('--server <url>', 'control plane, such as https://10.0.0.1:6443 (default: the one of the data directory)')
-    .option('--token <token>', 'join token (biplane token create); better in $BIPLANE_TOKEN, where others do not see it')
-    .option('--ca-hash <hash>', 'sha256:... of the public key of the CA, as "biplane token create" prints it')
-    .option('--ca-file <file>', 'CA certificate, PEM')
-    .option('--name <name>', 'name of the node (default: of this machine)')
+/** Where the node is, and how its pods are connected. */
+function withNetwork(command: Command): Command {
+  return command
     .option('--address <ip>', 'address of this machine for others; one per family, with a comma in between', parseAddresses, ['127.0.0.1'])
     .addOption(
       new Option(
@@ -82,6 +76,16 @@ function addNode(program: Command, context: CliContext, act: Act): void {
         .choices(['auto', 'kernel', 'loopback'])
         .default('auto'),
     )
+}
+
+function addNode(program: Command, context: CliContext, act: Act): void {
+  withNetwork(program.command('node'))
+    .description('run a node agent that joins a control plane')
+    .option('--server <url>', 'control plane, such as https://10.0.0.1:6443 (default: the one of the data directory)')
+    .option('--token <token>', 'join token (biplane token create); better in $BIPLANE_TOKEN, where others do not see it')
+    .option('--ca-hash <hash>', 'sha256:... of the public key of the CA, as "biplane token create" prints it')
+    .option('--ca-file <file>', 'CA certificate, PEM')
+    .option('--name <name>', 'name of the node (default: of this machine)')
     .addOption(
       new Option(
         '--node-routes <mode>',

@@ -7,7 +7,8 @@ import type { CliContext } from '../context.ts'
 import { createJoinTokens } from '../../control-plane/pki/join-tokens.ts'
 import { CliError } from '../errors/cli-error.ts'
 import type { ListenAddress } from '../program/options.ts'
-import { planServiceRange } from './plan-service-range.ts'
+import type { NetworkMode } from '../compose/network-mode.ts'
+import { planUpRanges } from './plan-up-network.ts'
 import type { ProgressView } from './progress-view.ts'
 import { SupervisedChild, type Launch } from './supervised-child.ts'
 import type { UpDirectory } from './up-directory.ts'
@@ -21,6 +22,7 @@ export interface LocalClusterOptions {
   readonly view: ProgressView
   /** What the user asked for; else what the cluster has already. */
   readonly ranges?: AddressRanges
+  readonly network: { readonly mode: NetworkMode; readonly addresses: readonly string[] }
 }
 
 /** CIDRs, comma-separated where there are two families. */
@@ -153,22 +155,20 @@ export class LocalCluster {
   }
 
   async #launchNode(): Promise<Launch> {
-    const { context, directory, nodeName } = this.#options
+    const { context, directory, nodeName, network } = this.#options
     const layout = dataLayout(directory.dataDir)
     const endpoint = JSON.parse(readFileSync(layout.endpoint, 'utf8')) as Endpoint
     const token = await createJoinTokens(layout.joinTokens, { clock: context.clock }).create({ ttlMs: TOKEN_TTL_MS })
     const args = ['node', '--data-dir', directory.dataDir, '--server', endpoint.server, '--name', nodeName]
+    args.push('--network', network.mode, '--address', network.addresses.join(','))
     // command lines are public on a machine, environments are not
     return { argv: [...context.self, ...args], env: { ...context.env, BIPLANE_TOKEN: `${token.id}.${token.secret}` } }
   }
 
   #ranges(): { readonly serviceCidr: string; readonly clusterCidr: string | undefined } {
-    const { directory, isDefaultDir, ranges } = this.#options
+    const { directory, isDefaultDir: isDefault, ranges: asked = {}, network } = this.#options
     const text = readIfPresent(dataLayout(directory.dataDir).endpoint)
-    const known = text === undefined ? undefined : (JSON.parse(text) as Endpoint)
-    return {
-      serviceCidr: ranges?.serviceCidr ?? planServiceRange(directory.dataDir, { isDefault: isDefaultDir, known: known?.serviceCidr }),
-      clusterCidr: ranges?.clusterCidr ?? known?.clusterCidr,
-    }
+    const known = text === undefined ? {} : (JSON.parse(text) as Endpoint)
+    return planUpRanges(directory.dataDir, { ...network, isDefault, asked, known })
   }
 }
