@@ -74,7 +74,8 @@ describe.skipIf(missing !== '')(`BGP with FRR${missing === '' ? '' : ` (skipped:
     const [frr, speaker] = await begin(frrConfig(), objects({ exportPolicies: ['out'] }, { policies }))
     await speaker.established('tor')
     const route = await speaker.learned('198.51.100.0/24')
-    expect(route.candidates[0]?.received).toMatchObject({ asPath: '65002', nextHop: '192.0.2.2', communities: ['65002:7'] })
+    expect(route.candidates[0]?.received).toMatchObject({ asPath: '65002', nextHop: '192.0.2.2' })
+    expect((await speaker.learned('203.0.113.0/24')).candidates[0]?.received).toMatchObject({ communities: ['65002:7'] })
     await speaker.learned('2001:db8:100::/48')
     const seen = await frr.shows('show bgp ipv4 unicast 10.244.1.0/24', /65001 65001/)
     expect(seen).toMatch(/metric 77/)
@@ -161,7 +162,7 @@ describe.skipIf(missing !== '')(`BGP with FRR${missing === '' ? '' : ` (skipped:
     const profile = 'bfd\n profile fast\n  receive-interval 100\n  transmit-interval 100\n exit\nexit'
     const bfd = { minimumTransmitMilliseconds: 100, minimumReceiveMilliseconds: 100, detectMultiplier: 3 }
     const timers = { holdSeconds: 90, connectRetrySeconds: 1 }
-    const [frr, speaker] = await begin(`${profile}\n${frrConfig(session)}`, objects({ bfd, timers }), ['zebra', 'bfdd', 'bgpd'])
+    const [frr, speaker] = await begin(`${frrConfig(session)}\n${profile}`, objects({ bfd, timers }), ['zebra', 'bfdd', 'bgpd'])
     await speaker.learned('198.51.100.0/24')
     await speaker.waitFor('BFD', () => speaker.peer('tor')?.bfd === 'Up')
     await frr.shows('show bfd peers', /Status: up/)
@@ -187,6 +188,7 @@ describe.skipIf(missing !== '')(`BGP with FRR${missing === '' ? '' : ` (skipped:
 function frrConfig(lines: readonly string[] = []): string {
   return `
 ip route 198.51.100.0/24 blackhole
+ip route 203.0.113.0/24 blackhole
 ipv6 route 2001:db8:100::/48 blackhole
 router bgp 65002
  bgp router-id 192.0.2.2
@@ -196,7 +198,8 @@ router bgp 65002
  neighbor 192.0.2.1 timers connect 1
 ${lines.map((line) => ` ${line}`).join('\n')}
  address-family ipv4 unicast
-  network 198.51.100.0/24 route-map mark
+  network 198.51.100.0/24
+  network 203.0.113.0/24 route-map mark
   neighbor 192.0.2.1 activate
  exit-address-family
  address-family ipv6 unicast

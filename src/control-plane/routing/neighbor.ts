@@ -12,6 +12,9 @@ import { BgpSession, type BgpSessionDependencies, type SessionReport, type Sessi
 import type { BgpSocket } from './session/bgp-sockets.ts'
 import type { Negotiated } from './session/negotiate.ts'
 
+/** How long the routes of a peer that has restarted itself are waited for after our own restart. */
+const RESTARTING_WAIT_MS = 10_000
+
 /** What neighbours share. */
 export interface NeighborDependencies extends Omit<BgpSessionDependencies, 'sink'> {
   readonly rib: Rib
@@ -36,6 +39,7 @@ export class Neighbor implements SessionSink {
   /** Families of which End-of-RIB has come in this session. */
   readonly #complete = new Set<Family>()
   #negotiated: Negotiated | undefined
+  #upAtMs = 0
   #warned = false
 
   constructor(config: PeerConfig, address: IpBytes, dependencies: NeighborDependencies) {
@@ -67,7 +71,9 @@ export class Neighbor implements SessionSink {
     const negotiated = this.#negotiated
     if (!negotiated) return false
     const restart = negotiated.gracefulRestart
-    return !restart || restart.restarting || negotiated.wire.families.every((family) => this.#complete.has(family))
+    if (!restart || negotiated.wire.families.every((family) => this.#complete.has(family))) return true
+    // two that have restarted must not wait for each other; but some say for long that they have, and send their routes all the same
+    return restart.restarting && this.#dependencies.clock.monotonic() - this.#upAtMs >= RESTARTING_WAIT_MS
   }
 
   start(): void {
@@ -124,6 +130,10 @@ export class Neighbor implements SessionSink {
 
   up(negotiated: Negotiated, keepStale: readonly Family[], { local }: { readonly local?: string }): void {
     this.#negotiated = negotiated
+    this.#upAtMs = this.#dependencies.clock.monotonic()
+    if (this.#dependencies.isDeferring() && negotiated.gracefulRestart?.restarting) {
+      this.#dependencies.clock.after(RESTARTING_WAIT_MS, () => this.#dependencies.changed(this))
+    }
     this.#complete.clear()
     this.#warned = false
     this.#log.info('session established', { as: negotiated.remoteAs, capabilities: negotiated.capabilities.join(' ') })
