@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { FakeClock } from '../src/base/fake-clock.ts'
 import { formatIp, parseIp } from '../src/base/ip.ts'
-import { RouteSocket } from '../src/data-plane/forwarding/netlink/index.ts'
+import { NetlinkMonitor, RouteSocket } from '../src/data-plane/forwarding/netlink/index.ts'
 import { reconcileForwarding, reconcileNeighbours, reconcileRules } from '../src/data-plane/forwarding/tagged/index.ts'
 import {
   IFA_NODAD,
+  NETLINK_ROUTE,
   NEXT_HOP_ONLINK,
   NUD_NOARP,
   NUD_PERMANENT,
+  readRoute,
   ROUTE_TYPES,
+  RTM,
+  RTNLGRP,
   type KernelNeighbour,
   type KernelRoute,
   type KernelRule,
@@ -351,5 +356,34 @@ describe.skipIf(missing !== '')(`rtnetlink of a namespace${missing === '' ? '' :
     expect(shown).toContain('02:00:00:00:00:01 dst 198.18.0.3')
     expect(shown).not.toContain('198.18.0.2')
     await socket.deleteLink(link)
+  })
+
+  test('notifications that the kernel had no room for are told as lost, and those after them arrive', async () => {
+    const seen = { destinations: new Set<string>(), lost: 0 }
+    const monitor = new NetlinkMonitor({
+      protocol: NETLINK_ROUTE,
+      namespace: a.path,
+      groups: [RTNLGRP.ipv4Route],
+      // it looks only when it is told to
+      clock: new FakeClock(),
+      receiveBytes: 4096,
+      onMessage: (message) => void (message.type === RTM.newRoute && seen.destinations.add(formatIp(readRoute(message).destination))),
+      onLost: () => seen.lost++,
+      onFailed: (error) => expect.unreachable(error.message),
+    })
+    const changes = Array.from({ length: 500 }, (_, i) => ({
+      op: 'create' as const,
+      route: route(`10.${i >> 8}.${i & 255}.0`, 24, [hop('198.18.0.2')]),
+    }))
+    expect(await socket.changeRoutes(changes)).toEqual([])
+    monitor.drain()
+    expect(seen.lost).toBe(1)
+    expect(seen.destinations.size).toBeLessThan(500)
+    await socket.createRoute(route('10.99.0.0', 16, [hop('198.18.0.2')]))
+    monitor.drain()
+    expect(seen.destinations).toContain('10.99.0.0')
+    expect(seen.lost).toBe(1)
+    monitor.close()
+    await socket.changeRoutes((await socket.routes({ protocol: 190 })).map((of) => ({ op: 'delete', route: of })))
   })
 })
