@@ -12,12 +12,11 @@ import {
 } from './filter-model.ts'
 
 /** How to get from one state of the table to another, in one transaction. */
-export type FilterChange =
-  | { readonly kind: 'none' }
-  /** Only elements of sets and maps that are there. */
-  | { readonly kind: 'elements'; readonly changes: readonly ElementChange[] }
-  /** Chains change, and with them perhaps elements. */
-  | { readonly kind: 'structures'; readonly changes: readonly StructureChange[] }
+export interface FilterChange {
+  /** `none`; `elements`: only of sets and maps that are there; `structures`: chains, too. */
+  readonly kind: 'none' | 'elements' | 'structures'
+  readonly changes: readonly StructureChange[]
+}
 
 const TABLE = `${FILTER_FAMILY} ${FILTER_TABLE}`
 
@@ -51,11 +50,15 @@ export function planFilterChange(before: FilterModel, after: FilterModel): Filte
     ...sets.changed.map((name) => diffSet(name, before.sets.get(name) as FilterSet, after.sets.get(name) as FilterSet)),
     ...maps.changed.map((name) => diffMap(name, before.maps.get(name) as FilterMap, after.maps.get(name) as FilterMap)),
   ].filter(({ added, gone }) => added.length + gone.length > 0)
-  if (structure.every((names) => names.length === 0)) {
-    return elements.length === 0
-      ? { kind: 'none' }
-      : { kind: 'elements', changes: [...elements.flatMap(removals), ...elements.flatMap(additions)] }
-  }
+  const elementChanges: readonly StructureChange[] = [
+    ...elements.flatMap(({ name, shape, gone }): readonly StructureChange[] =>
+      gone.length > 0 ? [{ op: 'delete-elements', name, shape, elements: gone.map(elementBytes) }] : [],
+    ),
+    ...elements.flatMap(({ name, shape, added }): readonly StructureChange[] =>
+      added.length > 0 ? [{ op: 'add-elements', name, shape, elements: added.map(elementBytes) }] : [],
+    ),
+  ]
+  if (structure.every((names) => names.length === 0)) return { kind: elements.length === 0 ? 'none' : 'elements', changes: elementChanges }
   const each = <T>(names: readonly T[], change: (name: T) => StructureChange | readonly StructureChange[]): readonly StructureChange[] =>
     names.flatMap(change)
   const changes: readonly StructureChange[] = [
@@ -66,18 +69,30 @@ export function planFilterChange(before: FilterModel, after: FilterModel): Filte
     ...each([...chains.added, ...chains.changed], (name) =>
       (after.chains.get(name)?.rules ?? []).map(({ expressions }) => ({ op: 'add-rule' as const, name, expressions })),
     ),
-    ...elements.flatMap(({ name, shape, gone }): readonly StructureChange[] =>
-      gone.length > 0 ? [{ op: 'delete-elements', name, shape, elements: gone.map(elementBytes) }] : [],
-    ),
-    ...elements.flatMap(({ name, shape, added }): readonly StructureChange[] =>
-      added.length > 0 ? [{ op: 'add-elements', name, shape, elements: added.map(elementBytes) }] : [],
-    ),
+    ...elementChanges,
     ...each(chains.gone, (name) => ({ op: 'flush-chain', name })),
     ...each(chains.gone, (name) => ({ op: 'delete-chain', name })),
     ...each(sets.gone, (name) => ({ op: 'delete-set', name })),
     ...each(counters.gone, (id) => ({ op: 'delete-counter', name: counterName(id) })),
   ]
   return { kind: 'structures', changes }
+}
+
+/** Changes of kind `elements`, for an Nft without `commit`. */
+export function asElementChanges(changes: readonly StructureChange[]): readonly ElementChange[] {
+  return changes.flatMap((change): readonly ElementChange[] =>
+    'elements' in change
+      ? [
+          {
+            op: change.op === 'add-elements' ? 'add' : 'delete',
+            family: FILTER_FAMILY,
+            table: FILTER_TABLE,
+            set: change.name,
+            elements: change.elements,
+          },
+        ]
+      : [],
+  )
 }
 
 interface ElementDiff {
@@ -120,18 +135,6 @@ function diffMap(name: string, before: FilterMap, after: FilterMap): ElementDiff
   for (const [key, chain] of after.verdicts) if (before.verdicts.get(key) !== chain) added.push({ key, chain })
   for (const [key, chain] of before.verdicts) if (after.verdicts.get(key) !== chain) gone.push({ key, chain })
   return { name, shape: shapeOf(after), added, gone }
-}
-
-function removals({ name, gone }: ElementDiff): readonly ElementChange[] {
-  return gone.length === 0 ? [] : [elementChange('delete', name, gone)]
-}
-
-function additions({ name, added }: ElementDiff): readonly ElementChange[] {
-  return added.length === 0 ? [] : [elementChange('add', name, added)]
-}
-
-function elementChange(op: 'add' | 'delete', set: string, elements: readonly ElementText[]): ElementChange {
-  return { op, family: FILTER_FAMILY, table: FILTER_TABLE, set, elements: elements.map(elementBytes) }
 }
 
 function addSet(name: string, set: FilterSet): readonly StructureChange[] {

@@ -18,7 +18,7 @@ import type { Nft, NftStructures } from '../contract.ts'
 import type { RenderOptions } from './filter-draft.ts'
 import { FILTER_FAMILY, FILTER_TABLE, idOfPrefix, type FilterModel } from './filter-model.ts'
 import { FilterRenderer } from './filter-renderer.ts'
-import { planFilterChange, replaceFilter } from './plan-filter-change.ts'
+import { asElementChanges, planFilterChange, replaceFilter } from './plan-filter-change.ts'
 import { PodAddresses } from './pod-addresses.ts'
 import { PolicyCounters, type RuleCount } from './policy-counters.ts'
 import { ProtectionClaims } from './protection-claims.ts'
@@ -208,16 +208,15 @@ export class PolicyEnforcer implements PodProtection {
 
   async #apply(before: FilterModel | undefined, model: FilterModel): Promise<void> {
     const { nft, log } = this.#options
-    const planned = before && planFilterChange(before, model)
-    const change = planned?.kind === 'structures' && !nft.commit ? undefined : planned
+    const change = before && planFilterChange(before, model)
+    if (change?.kind === 'none') return
     try {
-      if (change?.kind === 'structures') await nft.commit?.({ family: FILTER_FAMILY, table: FILTER_TABLE }, change.changes)
-      else if (change?.kind === 'elements') await nft.apply(change.changes)
+      if (change && nft.commit) return await nft.commit({ family: FILTER_FAMILY, table: FILTER_TABLE }, change.changes)
+      if (change?.kind === 'elements') return await nft.apply(asElementChanges(change.changes))
     } catch (error) {
       log.warn('a change of the packet filter was refused; it is replaced as a whole', { error: messageOf(error) })
-      return nft.run(replaceFilter(model))
     }
-    if (!change) await nft.run(replaceFilter(model))
+    await nft.run(replaceFilter(model))
   }
 
   async #wait(failures: number): Promise<void> {

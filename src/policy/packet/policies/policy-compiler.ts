@@ -198,7 +198,7 @@ export class PolicyCompiler {
       const claimed = judged !== undefined && this.#claims.has(judged.uid)
       if (!judged) {
         changed = this.#judged.delete(key) || changed
-      } else if (!before || before.claimed !== claimed || before.ips !== facts?.ips || !samePod(before.pod, judged)) {
+      } else if (!before || before.claimed !== claimed || !sameTexts(before.ips, facts?.ips ?? []) || !samePod(before.pod, judged)) {
         this.#judged.set(key, { ips: facts?.ips ?? [], pod: judged, claimed })
         changed = true
       }
@@ -215,6 +215,8 @@ export class PolicyCompiler {
     if (revision > this.#revision) this.#revision = revision
   }
 }
+
+const sameTexts = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((text, i) => text === b[i])
 
 function samePod(a: JudgedPod, b: JudgedPod): boolean {
   return a.ingress === b.ingress && a.egress === b.egress && a.uid === b.uid
