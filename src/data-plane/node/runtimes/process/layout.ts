@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { RuntimeError } from '../../runtime.ts'
 
@@ -44,6 +45,12 @@ export class Layout {
 
   get networkNamespaces(): string {
     return join(this.root, 'netns')
+  }
+
+  /** Of a pod that was started when pods had networks of their own, by an agent that gives them none. */
+  networkNamespaceLeft(uid: string): string | undefined {
+    const path = join(this.networkNamespaces, checkName(uid, 'pod uid'))
+    return existsSync(path) ? path : undefined
   }
 
   pod(uid: string): string {

@@ -20,8 +20,8 @@ export interface PodStoreOptions {
   readonly addresses: PodAddresses
   /** Addresses of pods that use the machine's own network. */
   readonly hostAddresses: readonly string[]
-  /** Where a pod's own network namespace is to be; absent: pods have none. */
-  readonly namespaceOf?: (podUid: string) => string
+  /** Where a pod's own network namespace is to be; undefined: it has none. */
+  readonly namespaceOf: (podUid: string) => string | undefined
   readonly clock: Clock
   readonly log: Logger
 }
@@ -121,7 +121,7 @@ export class PodStore {
   #remember(uid: string, pod: Pod, ips: readonly string[]): Sandbox {
     // a pod of the time when this node gave its pods loopback addresses stays in the machine's network
     const shares = pod.spec?.hostNetwork || ips[0]?.startsWith('127.')
-    const networkNamespace = shares ? undefined : this.#options.namespaceOf?.(uid)
+    const networkNamespace = shares ? undefined : this.#options.namespaceOf(uid)
     const sandbox: Sandbox = { podUid: uid, ips, dir: this.#options.layout.pod(uid), ...(networkNamespace ? { networkNamespace } : {}) }
     this.#pods.set(uid, { sandbox, pod })
     return sandbox

@@ -96,8 +96,8 @@ class ProcessRuntime implements Runtime {
     this.#layout = new Layout(rootDir)
     this.#network = options.network?.(this.#layout.networkNamespaces)
     const addresses = this.#network?.addresses ?? singleAddresses(new AddressPool(podCidr))
-    const namespaceOf = this.#network?.namespaceOf.bind(this.#network)
-    this.#pods = new PodStore({ layout: this.#layout, addresses, hostAddresses, clock, log, ...(namespaceOf ? { namespaceOf } : {}) })
+    const namespaceOf = (uid: string): string | undefined => this.#network?.namespaceOf(uid) ?? this.#layout.networkNamespaceLeft(uid)
+    this.#pods = new PodStore({ layout: this.#layout, addresses, hostAddresses, clock, log, namespaceOf })
   }
 
   async probe(): Promise<{ ok: boolean; capabilities: RuntimeCapabilities; problems: readonly RuntimeProblem[] }> {
