@@ -134,7 +134,12 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     baseEnv: { PATH: options.path },
     ...(podUser ? { volumeOwner: podUser } : {}),
     ...(started
-      ? { network: started.network, protection: started.plane.protection, resolvConf: (pod) => started.plane.resolvConfOf(pod) }
+      ? {
+          applied: () => started.plane.applied(),
+          network: started.network,
+          protection: started.plane.protection,
+          resolvConf: (pod) => started.plane.resolvConfOf(pod),
+        }
       : {}),
     onRegistered: () => options.onProgress?.('ready', options.name),
   })
