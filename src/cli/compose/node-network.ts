@@ -2,11 +2,13 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseIp, parsePrefix, type IpBytes, type IpPrefix } from '../../base/ip.ts'
 import type { Clock } from '../../base/clock.ts'
+import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { nodes } from '../../api/core/v1/node.ts'
 import type { Node } from '../../api/generated/types.ts'
 import type { Client } from '../../client/client.ts'
 import type { Nft } from '../../data-plane/forwarding/contract.ts'
+import { openConntrackCleaner } from '../../data-plane/forwarding/conntrack/index.ts'
 import { openFib } from '../../data-plane/forwarding/fib/index.ts'
 import { openNft } from '../../data-plane/forwarding/nft/index.ts'
 import { ROUTE_PROTOCOL, type FibProblem } from '../../policy/route/fib-route.ts'
@@ -19,7 +21,9 @@ import {
   NodeRoutes,
   PodNatTable,
   readJsonFile,
+  hasIpv6,
   readNodeLinks,
+  readTunnels,
   removePodNetwork,
   TaggedRoutes,
   TUNNEL_DEVICE,
@@ -92,7 +96,21 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
   const nft = openNft({ clock })
   const positions = join(dir, 'addresses.json')
   const pool = new NodeAddressPool({ positions: readJsonFile(positions) ?? {}, save: (next) => writeJsonFile(positions, next) })
-  const nat = new PodNatTable({ nft, nodeAddresses: addresses, families: [4, 6] })
+  const conntrack = openConntrackCleaner({ clock })
+  const nat = new PodNatTable({
+    nft,
+    nodeAddresses: addresses,
+    families: hasIpv6() ? [4, 6] : [4],
+    forget(flows) {
+      for (const stale of flows) {
+        conntrack
+          .deleteUdp(stale)
+          .catch((error: unknown) => log.warn('stale UDP flows to a pod stay until they are silent', { error: messageOf(error) }))
+      }
+    },
+    clock,
+    log,
+  })
   const onProblem = ({ prefix, message }: FibProblem): void => log.warn('a route is not as it should be', { prefix, message })
   const fib = openFib({ protocol: ROUTE_PROTOCOL.node, clock, onProblem })
   const routes = new TaggedRoutes(fib)
@@ -133,7 +151,7 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
         log,
       })
       const plane = await openPlane({ nft, routes, device: links.uplink.device, nodes: nodeSource })
-      const running = [nodeSource, nodeRoutes, plane]
+      const running = [nodeSource, nodeRoutes, nat, plane]
       return {
         plane,
         network: nodeRoutes,
@@ -142,6 +160,7 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
     },
     remove: removePodNetwork,
     async close() {
+      conntrack.close()
       nft.close()
       await fib.close()
     },
@@ -159,6 +178,7 @@ async function openTunnel(
     address: options.addresses[0] as string,
     links: netlinkWriter(),
     hasDevice: () => devicesHere().has(TUNNEL_DEVICE),
+    known: readTunnels,
     log: options.log,
   })
   await tunnel.open()

@@ -44,18 +44,6 @@ export function compileRanges(family: 4 | 6, nat: Pick<PodNat, 'localPods' | 'cl
     .join('')
 }
 
-/** Adds or removes ports of the node, in one transaction. */
-export function compileHostPorts(op: 'add' | 'delete', ports: readonly HostPort[]): string {
-  const lines: string[] = []
-  for (const family of [4, 6] as const) {
-    const table = `${family === 4 ? 'ip' : 'ip6'} ${POD_TABLE}`
-    for (const [name, elements] of Object.entries(elementsOf(ports.filter((port) => port.family === family)))) {
-      if (elements.length > 0) lines.push(`${op} element ${table} ${name} { ${elements.join(', ')} }\n`)
-    }
-  }
-  return lines.join('')
-}
-
 const of = (family: 4 | 6, ranges: readonly IpPrefix[]): readonly IpPrefix[] => ranges.filter((range) => range.family === family)
 
 function body(family: 4 | 6, nat: PodNat): string {

@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { formatIp, parseIp, parsePrefix, type IpBytes, type IpPrefix } from '../../../../base/ip.ts'
 import type { Pod } from '../../../../api/generated/types.ts'
-import type { Nft } from '../../../forwarding/contract.ts'
-import { compileHostPorts, compilePodNat, compileRanges } from './compile-pod-nat.ts'
+import { FakeClock } from '../../../../base/fake-clock.ts'
+import { silentLogger } from '../../../../base/log.ts'
+import type { ElementChange, Nft } from '../../../forwarding/contract.ts'
+import type { NetworkedPod } from '../pod-network.ts'
+import { compilePodNat, compileRanges } from './compile-pod-nat.ts'
+import { hostPortElements } from './host-port-elements.ts'
 import { hostPortsOf } from './host-port.ts'
 import { PodNatTable } from './pod-nat-table.ts'
 
@@ -69,13 +73,17 @@ describe('the tables', () => {
   })
 
   test('change by elements', () => {
-    expect(compileHostPorts('add', nat.hostPorts)).toBe(
-      'add element ip biplane-pods host-ports { 10.0.0.1 . 17 . 53 : 10.244.1.2 . 53 }\n' +
-        'add element ip biplane-pods any-host-ports { 6 . 8080 : 10.244.1.2 . 80 }\n' +
-        'add element ip biplane-pods hairpin { 10.244.1.2 . 10.244.1.2 . 6 . 80, 10.244.1.2 . 10.244.1.2 . 17 . 53 }\n' +
-        'add element ip6 biplane-pods any-host-ports { 6 . 8080 : fd00::2 . 80 }\n' +
-        'add element ip6 biplane-pods hairpin { fd00::2 . fd00::2 . 6 . 80 }\n',
+    const texts = hostPortElements('add', nat.hostPorts).map(
+      ({ family, set, elements }) =>
+        `${family} ${set} ${elements.map(({ key, data }) => [key, data ?? ''].map(String).join(' : ')).join(' and ')}`,
     )
+    expect(texts).toEqual([
+      'ip host-ports 10,0,0,1,17,0,0,0,0,53,0,0 : 10,244,1,2,0,53,0,0',
+      'ip any-host-ports 6,0,0,0,31,144,0,0 : 10,244,1,2,0,80,0,0',
+      'ip hairpin 10,244,1,2,10,244,1,2,6,0,0,0,0,80,0,0 :  and 10,244,1,2,10,244,1,2,17,0,0,0,0,53,0,0 : ',
+      `ip6 any-host-ports 6,0,0,0,31,144,0,0 : ${String(parseIp('fd00::2'))},0,80,0,0`,
+      `ip6 hairpin ${String(parseIp('fd00::2'))},${String(parseIp('fd00::2'))},6,0,0,0,0,80,0,0 : `,
+    ])
     expect(compileRanges(6, nat)).toBe(
       'flush set ip6 biplane-pods local-pods\nadd element ip6 biplane-pods local-pods { fd00:1::/64 }\n' +
         'flush set ip6 biplane-pods cluster-pods\nadd element ip6 biplane-pods cluster-pods { fd00:1::/64 }\n',
@@ -85,11 +93,26 @@ describe('the tables', () => {
 
 describe('the ports of a node', () => {
   const sent: string[] = []
-  const nft = { run: (text: string) => Promise.resolve(void sent.push(text)) } as unknown as Nft
-  const table = (): PodNatTable => new PodNatTable({ nft, nodeAddresses: ['10.0.0.1'], families: [4] })
-  const web = (podUid: string, hostIP?: string) => ({
+  const nft = {
+    run: (text: string) => Promise.resolve(void sent.push(text)),
+    apply: (changes: readonly ElementChange[]) => Promise.resolve(void sent.push(...changes.map(({ op, set }) => `${op} ${set}`))),
+  } as unknown as Nft
+  const forgotten: string[] = []
+  const table = (): PodNatTable =>
+    new PodNatTable({
+      nft,
+      nodeAddresses: ['10.0.0.1'],
+      families: [4],
+      forget: (flows) => {
+        for (const { originalDestination: to, port, backend } of flows)
+          forgotten.push(`${to ? formatIp(to) : '*'} ${port} ${backend ? formatIp(backend.address) : '*'}`)
+      },
+      clock: new FakeClock(),
+      log: silentLogger,
+    })
+  const web = (podUid: string, port: Partial<Port> = {}): NetworkedPod => ({
     podUid,
-    pod: podWith({ containerPort: 80, hostPort: 80, ...(hostIP ? { hostIP } : {}) }),
+    pod: podWith({ containerPort: 80, hostPort: 80, ...port }),
     ips: ['10.244.1.2'],
   })
 
@@ -100,7 +123,7 @@ describe('the ports of a node', () => {
       code: 'HostPortConflict',
       message: 'host port 80 of this node leads to another pod',
     })
-    await ports.add(web('three', '10.0.0.1'))
+    await ports.add(web('three', { hostIP: '10.0.0.1' }))
     await ports.remove('one')
     await ports.add(web('two'))
   })
@@ -113,6 +136,15 @@ describe('the ports of a node', () => {
     await ports.install()
     expect(sent[0]).toContain('elements = { 6 . 80 : 10.244.1.2 . 80 };')
     await ports.remove('one')
-    expect(sent[1]).toMatch(/^delete element/)
+    expect(sent.slice(1)).toEqual(['delete any-host-ports', 'delete hairpin'])
+    expect(forgotten).toEqual([])
+  })
+
+  test('of UDP forget who was sent to a pod that has them no more', async () => {
+    const ports = table()
+    await ports.install()
+    await ports.add(web('one', { protocol: 'UDP', hostPort: 53 }))
+    await ports.remove('one')
+    expect(forgotten).toEqual(['10.0.0.1 53 *', '* 53 10.244.1.2'])
   })
 })

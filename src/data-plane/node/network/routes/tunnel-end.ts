@@ -20,6 +20,8 @@ export interface TunnelEndOptions {
   /** Where is kept how the device was made. */
   readonly file: string
   readonly hasDevice: () => boolean
+  /** What the device knows of far ends. */
+  readonly known: () => Promise<readonly Tunnel[]>
   readonly log: Logger
 }
 
@@ -45,11 +47,12 @@ export class TunnelEnd {
 
   /** Makes the device, or finds that of an earlier agent right. @throws LinkError */
   async open(): Promise<void> {
-    const { nodeName, address, mtu, file, hasDevice, links } = this.#options
+    const { nodeName, address, mtu, file, hasDevice, links, known } = this.#options
     const made = readJsonFile<{ readonly name: string; readonly address: string; readonly port: number }>(file)
     const isThere = hasDevice()
     if (isThere && made?.name === nodeName && made.address === address) {
       this.#port = made.port
+      this.#known = await known()
       return
     }
     if (isThere) await links.apply([{ op: 'delete-link', device: TUNNEL_DEVICE }])
