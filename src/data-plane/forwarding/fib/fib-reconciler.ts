@@ -34,7 +34,7 @@ export interface KernelFib extends Fib {
 
 /** Bursts of link events are answered by one look at the kernel's table. */
 const RESYNC_MS = 50
-/** A look that takes long is not taken more often than this many times its length. */
+/** After a look that took long comes a rest of this many times its length. */
 const RESYNC_REST = 10
 const SLICE = 5000
 
@@ -66,7 +66,8 @@ class FibReconciler implements KernelFib {
   #tail: Promise<unknown> = Promise.resolve()
   #resyncTimer: Timer | undefined
   #retryTimer: Timer | undefined
-  #lookMs = 0
+  /** How long the last look took, and when it was. */
+  #look = { tookMs: 0, at: -Infinity }
   /** To be tried at once. */
   readonly #soon = new Set<RouteKey>()
 
@@ -170,7 +171,8 @@ class FibReconciler implements KernelFib {
     this.#devices.reset(await this.#socket.links())
     const found = await this.#readFound()
     const plan = planFib(this.#wanted.byKey, found, this.#devices.byName)
-    this.#lookMs = this.#clock.monotonic() - begin
+    const now = this.#clock.monotonic()
+    this.#look = { tookMs: now - begin, at: now }
     const missing = new Set([...plan.create, ...plan.replace, ...plan.blocked])
     for (const key of this.#failures.keys()) if (!missing.has(key)) this.#failures.delete(key)
     for (const key of plan.blocked) this.#failBlocked(key)
@@ -311,7 +313,8 @@ class FibReconciler implements KernelFib {
 
   #scheduleResync(): void {
     if (!this.#hasApplied || this.#isClosed || this.#resyncTimer) return
-    this.#resyncTimer = this.#clock.after(Math.max(RESYNC_MS, RESYNC_REST * this.#lookMs), () => {
+    const rested = this.#look.at + RESYNC_REST * this.#look.tookMs - this.#clock.monotonic()
+    this.#resyncTimer = this.#clock.after(Math.max(RESYNC_MS, rested), () => {
       this.#resyncTimer = undefined
       this.#job(() => this.#resync())
     })
