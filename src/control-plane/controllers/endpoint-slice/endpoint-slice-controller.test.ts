@@ -39,6 +39,8 @@ test('endpoints follow the readiness of pods', async () => {
   expect(slice?.endpoints?.map((endpoint) => endpoint.conditions)).toEqual(
     Array.from({ length: 3 }, () => ({ ready: true, serving: true, terminating: false })),
   )
+  const readyAt = (await running.pods()).map((pod) => pod.status?.conditions?.[0]?.lastTransitionTime)
+  expect(readyAt).toContain(slice?.metadata.annotations?.['endpoints.kubernetes.io/last-change-trigger-time'])
   sick = (await running.pods())[0]!.metadata.name
   running.kubelet.recheck()
   await running.advance(1_000)

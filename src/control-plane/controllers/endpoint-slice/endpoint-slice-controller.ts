@@ -1,5 +1,5 @@
 import { isStatus } from '../../../base/errors.ts'
-import type { Endpoints, EndpointSlice, Node, Pod, Service } from '../../../api/generated/types.ts'
+import type { Endpoints, EndpointSlice, Node, ObjectMeta, Pod, Service } from '../../../api/generated/types.ts'
 import { endpoints } from '../../../api/core/v1/endpoints.ts'
 import { nodes } from '../../../api/core/v1/node.ts'
 import { pods } from '../../../api/core/v1/pod.ts'
@@ -17,6 +17,7 @@ import { ENDPOINTS_MANAGED_BY, ENDPOINTS_MANAGER, endpointsAnnotations, endpoint
 import { readTopology, topologyOf, type ClusterTopology } from './cluster-topology.ts'
 import { sharesZones } from './plan-hints.ts'
 import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME, sliceLabels, type SlicePlan } from './plan-slices.ts'
+import { TRIGGER_TIME, TriggerTimes } from './trigger-times.ts'
 import { ignoreGone } from '../../../controller/ignore-gone.ts'
 
 const BY_NODE = 'endpointNodeName'
@@ -34,6 +35,7 @@ export function addEndpointControllers(manager: Manager): void {
   const nodeInformer = manager.informers.informer(nodes)
   podInformer.addIndex(BY_NODE, (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []))
   serviceInformer.addIndex(SHARES_ZONES, (service) => (sharesZones(service) ? [''] : []))
+  const triggers = new TriggerTimes()
   const recorder = manager.recorder('endpoint-slice-controller')
   const told: ToldZones = new Map()
   const byPod = servicesOfPod(serviceInformer)
@@ -67,6 +69,7 @@ export function addEndpointControllers(manager: Manager): void {
         const service = serviceInformer.lister.get(key)
         if (!service) {
           expectations.forget(key)
+          triggers.forget(key)
           for (const family of ['IPv4', 'IPv6']) told.delete(`${key} ${family}`)
         }
         if (!service?.spec?.selector || service.metadata.deletionTimestamp || service.spec.type === 'ExternalName') return
@@ -75,10 +78,12 @@ export function addEndpointControllers(manager: Manager): void {
         const mine = sliceInformer.lister
           .list(request.namespace)
           .filter((slice) => bySlice(slice)[0]?.name === request.name && !slice.metadata.deletionTimestamp)
-        const plan = planSlices(service, podsOf(service), mine, (topology ??= readTopology(nodeInformer.lister.list())))
+        const selected = podsOf(service)
+        const plan = planSlices(service, selected, mine, (topology ??= readTopology(nodeInformer.lister.list())))
         tellZones(service, plan.zones, told, recorder)
+        const trigger = triggers.look(service, selected)
         const api = manager.client.of(endpointSlices)
-        for (const slice of plan.update) await api.update(slice, { signal })
+        for (const slice of plan.update) await api.update({ ...slice, metadata: withTrigger(slice.metadata, trigger) }, { signal })
         for (const slice of plan.create) {
           const metadata = {
             generateName: `${service.metadata.name}-`,
@@ -86,10 +91,12 @@ export function addEndpointControllers(manager: Manager): void {
             ownerReferences: [ownerReference(service, services, { controller: true, blockOwnerDeletion: true })],
           }
           expectations.expectCreations(key, 1)
-          await api.create({ ...slice, metadata }, { namespace: request.namespace, signal }).catch((error: unknown) => {
-            expectations.creationObserved(key)
-            if (!isNamespaceTerminating(error)) throw error
-          })
+          await api
+            .create({ ...slice, metadata: withTrigger(metadata, trigger) }, { namespace: request.namespace, signal })
+            .catch((error: unknown) => {
+              expectations.creationObserved(key)
+              if (!isNamespaceTerminating(error)) throw error
+            })
         }
         for (const slice of plan.remove) await api.delete(slice.metadata.name, { namespace: request.namespace, signal }).catch(ignoreGone)
       },
@@ -132,6 +139,13 @@ export function addEndpointControllers(manager: Manager): void {
       },
     },
   })
+}
+
+/** Metadata with the time for which a slice is written, or without one of an earlier write. */
+function withTrigger<T extends ObjectMeta>(metadata: T, trigger: string | undefined): T {
+  const { [TRIGGER_TIME]: _earlier, ...others } = metadata.annotations ?? {}
+  const annotations = trigger === undefined ? others : { ...others, [TRIGGER_TIME]: trigger }
+  return { ...metadata, annotations: Object.keys(annotations).length > 0 ? annotations : undefined }
 }
 
 /** An event when hints come or go, not each time they are looked at. */
