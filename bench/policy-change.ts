@@ -16,6 +16,7 @@ const SOURCE = '10.244.0.2'
 const TARGET = '10.244.0.3'
 const PACKET = { source: SOURCE, destination: TARGET, protocol: 'TCP', port: 80 } as const
 const LIMIT_MS = 10_000
+const WARM_UP = 20
 
 const address = (index: number): string => `10.244.${(index + 2) >> 8}.${(index + 2) & 255}`
 const namespaceOf = (index: number): string => `ns-${Math.floor(index / PER_NAMESPACE)}`
@@ -133,6 +134,8 @@ async function main(): Promise<void> {
   try {
     for (const [name, [denied, allowed]] of Object.entries(changes(base))) {
       await lab.apply(denied)
+      // an agent has run for a while
+      for (let i = 0; i < WARM_UP; i++) await changeOnce(lab, i % 2 === 0 ? allowed : denied, i % 2 === 0)
       const times: number[] = []
       for (let i = 0; i < CHANGES; i++) times.push(await changeOnce(lab, i % 2 === 0 ? allowed : denied, i % 2 === 0))
       every.push(...times)

@@ -163,6 +163,9 @@ describe.skipIf(missing !== '')(`tiers of ClusterNetworkPolicy in the kernel${mi
   })
   afterAll(() => enforced?.remove())
 
+  // what the enforcer does itself is not what it puts right
+  afterAll(() => expect(enforced.metrics.render()).toMatch(/^biplane_policy_foreign_changes_total 0$/m))
+
   test.each(Object.entries(cases))('%s', async (_name, steps) => {
     let cluster = ninePods()
     for (const step of steps) {

@@ -1,8 +1,8 @@
 // Random labels and policies over a small vocabulary, so that selectors hit and miss about as often.
 import fc from 'fast-check'
-import type { LabelSelector, NetworkPolicy } from '../../src/api/generated/types.ts'
+import type { LabelSelector, NetworkPolicy, Pod } from '../../src/api/generated/types.ts'
 import type { ClusterNetworkPolicy } from '../../src/api/policy.networking.k8s.io/v1alpha2/cluster-network-policy.ts'
-import { NAMESPACES, namespace, ninePods, portName, PROTOCOLS } from './cluster.ts'
+import { NAMESPACES, namespace, ninePods, podAddresses, portName, PROTOCOLS } from './cluster.ts'
 import type { Cluster } from './reference.ts'
 
 const KEYS = ['k', 'l'] as const
@@ -146,20 +146,39 @@ export const clusterNetworkPolicy: fc.Arbitrary<ClusterNetworkPolicy> = fc
     },
   }))
 
-/** The nine pods with random labels, and random policies. */
+/** Mostly there; else not there, over, or of the host's network: then it is no pod to any policy. */
+const fate = fc.oneof(
+  { weight: 8, arbitrary: fc.constant('there' as const) },
+  { weight: 1, arbitrary: fc.constantFrom('gone' as const, 'completed' as const, 'host' as const, 'terminating' as const) },
+)
+
+function fated(pod: Pod, what: 'there' | 'gone' | 'completed' | 'host' | 'terminating'): readonly Pod[] {
+  if (what === 'gone') return []
+  if (what === 'completed') return [{ ...pod, status: { ...pod.status, phase: 'Succeeded' } }]
+  if (what === 'host') return [{ ...pod, spec: { ...pod.spec, hostNetwork: true } as Pod['spec'] }]
+  return [what === 'terminating' ? { ...pod, metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } } : pod]
+}
+
+/** The nine pods with random labels and fates, a node that shares the address of the last, and random policies. */
 export const cluster: fc.Arbitrary<Cluster> = fc
   .record({
     namespaceLabels: fc.array(labels, { minLength: 3, maxLength: 3 }),
     podLabels: fc.array(labels, { minLength: 9, maxLength: 9 }),
+    fates: fc.array(fate, { minLength: 9, maxLength: 9 }),
+    nodeLabels: labels,
     networkPolicies: fc.uniqueArray(networkPolicy, { maxLength: 4, selector: ({ metadata }) => `${metadata.namespace}/${metadata.name}` }),
     clusterNetworkPolicies: fc.uniqueArray(clusterNetworkPolicy, { maxLength: 3, selector: ({ metadata }) => metadata.name }),
   })
-  .map(({ namespaceLabels, podLabels, ...policies }) => {
+  .map(({ namespaceLabels, podLabels, fates, nodeLabels, ...policies }) => {
     const plain = ninePods()
+    const addresses = podAddresses(8).map((address) => ({ type: 'InternalIP', address }))
     return {
       ...plain,
       ...policies,
+      nodes: [...plain.nodes, { metadata: { name: 'other', labels: nodeLabels }, status: { addresses } }],
       namespaces: plain.namespaces.map(({ metadata }, i) => namespace(metadata.name, namespaceLabels[i])),
-      pods: plain.pods.map((one, i) => ({ ...one, metadata: { ...one.metadata, labels: podLabels[i] ?? {} } })),
+      pods: plain.pods.flatMap((one, i) =>
+        fated({ ...one, metadata: { ...one.metadata, labels: podLabels[i] ?? {} } }, fates[i] ?? 'there'),
+      ),
     }
   })
