@@ -67,20 +67,7 @@ const frr: RouterUnderTest = {
   version: () => firstLine('/usr/lib/frr/bgpd'),
   start(dir, start) {
     const lines = [
-      `router bgp ${LOCAL_AS}`,
-      ' bgp router-id 10.99.0.1',
-      ' bgp bestpath compare-routerid',
-      ...[2, 3, 4].flatMap((last, i) => [
-        ` neighbor 10.99.0.${last} remote-as ${NEIGHBOUR_AS[i]}`,
-        ` neighbor 10.99.0.${last} passive`,
-        ` neighbor 10.99.0.${last} advertisement-interval 0`,
-      ]),
-      ' address-family ipv4 unicast',
-      ...[2, 3, 4].flatMap((last) => [
-        `  neighbor 10.99.0.${last} route-map ${last === 4 ? 'NOTHING' : 'INCOMING'} in`,
-        `  neighbor 10.99.0.${last} route-map ${last === 4 ? 'ALL' : 'NOTHING'} out`,
-      ]),
-      ' exit-address-family',
+      // first: route maps that are named before they are there count only after some seconds
       'ip prefix-list BOGONS permit 10.0.0.0/8 le 32',
       'ip prefix-list BOGONS permit 192.168.0.0/16 le 32',
       'ip prefix-list BOGONS permit 0.0.0.0/0 ge 25',
@@ -96,6 +83,22 @@ const frr: RouterUnderTest = {
       'route-map INCOMING permit 30',
       'route-map ALL permit 10',
       'route-map NOTHING deny 10',
+      `router bgp ${LOCAL_AS}`,
+      ' bgp router-id 10.99.0.1',
+      ' bgp bestpath compare-routerid',
+      ...[2, 3, 4].flatMap((last, i) => [
+        ` neighbor 10.99.0.${last} remote-as ${NEIGHBOUR_AS[i]}`,
+        ` neighbor 10.99.0.${last} passive`,
+        // without zebra it knows no interfaces, and takes the neighbours for far ones
+        ` neighbor 10.99.0.${last} disable-connected-check`,
+        ` neighbor 10.99.0.${last} advertisement-interval 0`,
+      ]),
+      ' address-family ipv4 unicast',
+      ...[2, 3, 4].flatMap((last) => [
+        `  neighbor 10.99.0.${last} route-map ${last === 4 ? 'NOTHING' : 'INCOMING'} in`,
+        `  neighbor 10.99.0.${last} route-map ${last === 4 ? 'ALL' : 'NOTHING'} out`,
+      ]),
+      ' exit-address-family',
     ]
     const config = join(dir, 'bgpd.conf')
     writeFileSync(config, `${lines.join('\n')}\n`)

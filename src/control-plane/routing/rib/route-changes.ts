@@ -124,8 +124,8 @@ export class RouteChanges {
     for (let i = 0; i < exporting.length; i++) {
       const peer = exporting[i] as RibPeer
       const side = peer.families[table.family]
-      // what came from a peer is not sent back, so there is nothing to do unless something else was sent before
-      if (peer.handle === sender && side.advertised(prefix) < 0) continue
+      // nothing to send (what came from a peer is not sent back), and nothing sent before to take back
+      if ((after < 0 || peer.handle === sender) && side.advertised(prefix) < 0) continue
       side.queue.push(prefix)
       this.tellExports(peer)
     }
