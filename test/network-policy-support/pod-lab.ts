@@ -122,7 +122,7 @@ export class PodLab {
       const complete = expected.every((wanted, i) => !wanted || arrived[i])
       if (found > 0 || !complete) quiet = 0
       else quiet++
-      await (complete ? new Promise((resolve) => setImmediate(resolve)) : delay(1))
+      await delay(1)
     }
     return arrived
   }
