@@ -21,9 +21,12 @@ export class Agent {
 
   constructor(host: LabHost) {
     this.host = host
-    this.#child = host.spawn([process.execPath, join(REPOSITORY, 'test/service-proxy-support/agent.mjs'), host.name], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
+    this.#child = host.spawn(
+      [process.execPath, join(process.env['BIPLANE_ROOT'] ?? REPOSITORY, 'test/service-proxy-support/agent.mjs'), host.name],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    )
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
       const { id, ...result } = JSON.parse(line) as { readonly id: number }
       this.#waiting.get(id)?.(result)

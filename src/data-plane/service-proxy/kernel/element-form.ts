@@ -1,5 +1,5 @@
 import { endianness } from 'node:os'
-import { parseIp, parsePrefix } from '../../../base/ip.ts'
+import { parseIp, parsePrefix, type IpPrefix } from '../../../base/ip.ts'
 import type { SetElement } from '../../forwarding/contract.ts'
 import type { FrontendState } from './frontend-state.ts'
 import type { StateElement } from './state-elements.ts'
@@ -10,32 +10,36 @@ const LITTLE = endianness() === 'LE'
 
 type Key = Pick<FrontendState, 'family' | 'address' | 'protocol' | 'port'>
 
-/** An element in the kernel's form: fields in a row, each padded to a multiple of 4 bytes. */
-export function encodeElement(frontend: Key, element: StateElement): SetElement {
+/** Elements of one frontend in the kernel's form: fields in a row, each padded to a multiple of 4 bytes. */
+export function elementEncoder(frontend: Key): (element: StateElement) => SetElement {
   const width = frontend.family === 4 ? 4 : 16
   const base = width + 8
-  const prefix = element.range === undefined ? undefined : parsePrefix(element.range)
-  const key = new Uint8Array(base + (prefix ? width : element.number === undefined ? 0 : 4))
-  key.set(parseIp(frontend.address) as Uint8Array)
-  key[width] = PROTOCOL_NUMBER[frontend.protocol]
-  putPort(key, width + 4, frontend.port)
-  if (element.number !== undefined) putNumber(key, base, element.number)
-  if (prefix) {
-    const keyEnd = key.slice()
-    key.set(prefix.bytes, base)
-    keyEnd.set(
-      prefix.bytes.map((byte, i) => byte | (0xff >> Math.min(Math.max(prefix.length - 8 * i, 0), 8))),
-      base,
-    )
-    return { key, keyEnd }
+  const own = new Uint8Array(base)
+  own.set(parseIp(frontend.address) as Uint8Array)
+  own[width] = PROTOCOL_NUMBER[frontend.protocol]
+  putPort(own, width + 4, frontend.port)
+  return ({ number, range, value, backend }) => {
+    if (range !== undefined) return encodeRange(own, range)
+    let key = own
+    if (number !== undefined) {
+      key = new Uint8Array(base + 4)
+      key.set(own)
+      putNumber(key, base, number)
+    }
+    if (backend) {
+      const data = new Uint8Array(width + 4)
+      data.set(parseIp(backend.address) as Uint8Array)
+      putPort(data, width, backend.port)
+      return { key, data }
+    }
+    return value === undefined ? { key } : { key, data: encodeNumber(value) }
   }
-  if (element.backend) {
-    const data = new Uint8Array(width + 4)
-    data.set(parseIp(element.backend.address) as Uint8Array)
-    putPort(data, width, element.backend.port)
-    return { key, data }
-  }
-  return element.value === undefined ? { key } : { key, data: encodeNumber(element.value) }
+}
+
+function encodeRange(own: Uint8Array, range: string): SetElement {
+  const { bytes, length } = parsePrefix(range) as IpPrefix
+  const last = bytes.map((byte, i) => byte | (0xff >> Math.min(Math.max(length - 8 * i, 0), 8)))
+  return { key: Uint8Array.from([...own, ...bytes]), keyEnd: Uint8Array.from([...own, ...last]) }
 }
 
 /** The same element in nft's language. */
@@ -69,7 +73,7 @@ export function encodeHairpin(address: string): SetElement {
 }
 
 function putNumber(into: Uint8Array, at: number, value: number): void {
-  new DataView(into.buffer, into.byteOffset).setUint32(at, value, LITTLE)
+  for (let i = 0; i < 4; i++) into[at + i] = value >>> (8 * (LITTLE ? i : 3 - i))
 }
 
 function putPort(into: Uint8Array, at: number, port: number): void {

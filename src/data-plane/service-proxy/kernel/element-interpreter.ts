@@ -1,7 +1,7 @@
 import { formatIp } from '../../../base/ip.ts'
 import type { ServicePacket } from '../../../policy/packet/services/index.ts'
 import type { ElementChange, SetElement } from '../../forwarding/contract.ts'
-import { encodeElement, encodeHairpin, encodeNumber } from './element-form.ts'
+import { elementEncoder, encodeHairpin, encodeNumber } from './element-form.ts'
 import { INSIDE_OFFSET, classOfNumber } from './frontend-class.ts'
 import type { StateElement } from './state-elements.ts'
 
@@ -61,7 +61,7 @@ export class ElementInterpreter {
 
   #find(packet: ServicePacket, element: StateElement): string | undefined {
     const family = packet.to.includes(':') ? 6 : 4
-    const { key }: SetElement = encodeElement({ family, address: packet.to, protocol: packet.protocol, port: packet.port }, element)
+    const { key }: SetElement = elementEncoder({ family, address: packet.to, protocol: packet.protocol, port: packet.port })(element)
     return this.sets.get(`${familyOf(packet.to)} ${element.set}`)?.get(hex(key))
   }
 
@@ -73,7 +73,7 @@ export class ElementInterpreter {
 
   #allowed(packet: ServicePacket): string[] {
     const family = packet.to.includes(':') ? 6 : 4
-    const prefix = hex(encodeElement({ family, address: packet.to, protocol: packet.protocol, port: packet.port }, { set: 'guarded' }).key)
+    const prefix = hex(elementEncoder({ family, address: packet.to, protocol: packet.protocol, port: packet.port })({ set: 'guarded' }).key)
     const keys = [...(this.sets.get(`${familyOf(packet.to)} allowed-source`)?.keys() ?? [])].filter((key) => key.startsWith(prefix))
     const width = family === 4 ? 8 : 32
     // first and last address

@@ -166,7 +166,7 @@ function expectSame(frontend: Frontend, model: Model): void {
 describe('planUpdate', () => {
   test('after any sequence of changes the elements mean what the evaluator says, and are those of a compilation from nothing', () => {
     fc.assert(
-      fc.property(fc.array(operation, { maxLength: 25 }), (steps) => {
+      fc.property(fc.array(operation, { maxLength: 20 }), (steps) => {
         const model = new Model()
         for (const step of steps) {
           model.carryOut(step)
@@ -185,9 +185,9 @@ describe('planUpdate', () => {
         for (let index = 0; index < 4; index++) model.carryOut({ op: 'remove', index })
         expect(model.kernel.contents()).toEqual([])
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     )
-  })
+  }, 60_000)
 
   const clusterIp = (backends: readonly string[], more: Partial<Frontend> = {}): Frontend => {
     const set = { backends: backends.map((address) => ({ address, port: 8080 })), why: '' }

@@ -1,6 +1,6 @@
 import type { Frontend } from '../../../policy/packet/services/index.ts'
 import type { ElementChange, SetElement } from '../../forwarding/contract.ts'
-import { encodeElement, encodeHairpin, encodeNumber } from './element-form.ts'
+import { elementEncoder, encodeHairpin, encodeNumber } from './element-form.ts'
 import { MAX_TOKEN, arrangeFrontend, type FrontendState, type Slot } from './frontend-state.ts'
 import { TABLE } from './ruleset.ts'
 import { classesOfState, elementsOfState, type StateElement } from './state-elements.ts'
@@ -122,21 +122,24 @@ class ElementBatch {
 
   /** @returns whether there was any */
   addDifference(before: FrontendState | undefined, after: FrontendState | undefined): boolean {
-    const old = before ? elementsOfState(before) : new Map<string, StateElement>()
     const next = after ? elementsOfState(after) : new Map<string, StateElement>()
     let changed = false
-    for (const [id, element] of old) {
-      const stays = next.get(id)
-      if (stays && isSame(stays, element)) {
-        next.delete(id)
-        continue
+    if (before) {
+      const encode = elementEncoder(before)
+      for (const [id, element] of elementsOfState(before)) {
+        const stays = next.get(id)
+        if (stays && isSame(stays, element)) {
+          next.delete(id)
+          continue
+        }
+        changed = true
+        this.add('delete', before.family, element.set, encode(element))
       }
-      changed = true
-      this.add('delete', (before as FrontendState).family, element.set, encodeElement(before as FrontendState, element))
     }
-    for (const element of next.values()) {
+    if (after && next.size > 0) {
       changed = true
-      this.add('add', (after as FrontendState).family, element.set, encodeElement(after as FrontendState, element))
+      const encode = elementEncoder(after)
+      for (const element of next.values()) this.add('add', after.family, element.set, encode(element))
     }
     return changed
   }

@@ -93,10 +93,16 @@ const familyOf = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4)
 function addressesOf(texts: readonly string[]): string[] {
   const found = new Set<string>()
   for (const text of texts) {
-    const bytes = parseIp(text)
-    if (bytes) found.add(formatIp(bytes))
+    const address = canonical(text)
+    if (address !== undefined) found.add(address)
   }
   return [...found]
+}
+
+/** An address in its one spelling, which IPv4 has only one of; undefined: it is none. */
+function canonical(text: string): string | undefined {
+  const bytes = parseIp(text)
+  return bytes?.length === 4 ? text : bytes && formatIp(bytes)
 }
 
 /** Ranges of one family, none within another; undefined: anyone may send. Ranges of the other family alone restrict nobody, as upstream has it. */
@@ -123,9 +129,9 @@ function candidatesOf(slices: readonly EndpointSlice[], { port, protocol, family
     if (number === undefined) continue
     for (const endpoint of slice.endpoints ?? []) {
       // consumers use the first address only (discovery/v1)
-      const bytes = parseIp(endpoint.addresses[0] ?? '')
-      if (!bytes) continue
-      const candidate = candidateOf(endpoint, formatIp(bytes), number)
+      const address = canonical(endpoint.addresses[0] ?? '')
+      if (address === undefined) continue
+      const candidate = candidateOf(endpoint, address, number)
       const key = `${candidate.address}|${number}`
       const known = found.get(key)
       // while an endpoint moves between slices it is in both: the better state counts
