@@ -44,7 +44,7 @@ describe('patterns', () => {
     expect(() => compileAsPathPattern(pattern)).toThrow(SyntaxError)
   })
 
-  test('agree with regular expressions over the text', () => {
+  test('agree with regular expressions over the text', { timeout: 60_000 }, () => {
     const piece = fc.constantFrom('1', '2', '12', '.', '[12]', '[^1]', '(1|2)', '(12)', ' ', '_', '1*', '(2|_)+', '.*', '2?', '^', '$')
     const path: fc.Arbitrary<AsPathSegment[]> = fc.array(
       fc.record({
@@ -65,7 +65,7 @@ describe('patterns', () => {
     )
   })
 
-  test('that would backtrack for ever are linear', () => {
+  test('that would backtrack for ever are linear', { timeout: 60_000 }, () => {
     const segments = Array.from({ length: 50 }, () => sequence(...Array.from({ length: 255 }, () => 11111)))
     expect(matches('^((1+)+ ?)+$', segments)).toBe(true)
     expect(matches('^((1+)+ ?)+2$', segments)).toBe(false)

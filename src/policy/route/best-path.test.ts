@@ -68,7 +68,7 @@ test('MED counts inside a neighbour AS only, and before later steps: the classic
   )
 })
 
-test('the order of candidates does not matter, and every loser knows its step', () => {
+test('the order of candidates does not matter, and every loser knows its step', { timeout: 60_000 }, () => {
   const small = fc.nat(2)
   const any = fc
     .record({

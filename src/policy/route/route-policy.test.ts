@@ -71,7 +71,7 @@ describe('conditions', () => {
     )
   })
 
-  test('prefix lists agree with a plain reading', () => {
+  test('prefix lists agree with a plain reading', { timeout: 60_000 }, () => {
     const entry = fc.record({
       bits: fc.integer({ min: 0, max: 255 }),
       length: fc.integer({ min: 0, max: 8 }),

