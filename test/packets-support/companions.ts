@@ -20,6 +20,12 @@ export function companion(cluster: LabCluster, node: string, role: 'dns' | 'rout
   })
 }
 
+/** The last lines of what a node's router has said. */
+export function routerLog(cluster: LabCluster, node: string): string {
+  const file = join(dataLayout(cluster.node(node).dataDir).node(node).state, 'router.log')
+  return `--- router of ${node}\n${readFileSync(file, 'utf8').split('\n').slice(-60).join('\n')}`
+}
+
 /** Another build of the program, as an upgrade brings it. @returns its path */
 export function anotherBuild(dir: string): string {
   const dist = join(dir, 'upgrade', 'dist')

@@ -1,5 +1,7 @@
 import { bgpPeers } from '../../src/api/routing.biplane.dev/v1alpha1/bgp-peer.ts'
 import { routers } from '../../src/api/routing.biplane.dev/v1alpha1/router.ts'
+import { routerSocketPath } from '../../src/cli/compose/router-socket.ts'
+import { askSocket } from '../../src/cli/packets/ask-socket.ts'
 import type { LabCluster } from '../support/lab-cluster.ts'
 import { poll } from '../support/poll.ts'
 
@@ -24,7 +26,7 @@ export async function routeOverFabric(cluster: LabCluster): Promise<void> {
           asn: 64_512,
           nodeSelector: { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'NotIn', values: [name] }] },
           families: ['ipv4', 'ipv6'],
-          bfd: { minimumTransmitMilliseconds: 100, minimumReceiveMilliseconds: 100, detectMultiplier: 3 },
+          bfd: { enabled: true },
           timers: { connectRetrySeconds: 1 },
         },
       })
@@ -33,13 +35,24 @@ export async function routeOverFabric(cluster: LabCluster): Promise<void> {
   await established(cluster)
 }
 
-/** Waits until every node has told that all its sessions are up. */
+interface Peer {
+  readonly name: string
+  readonly state?: string
+  readonly bfd?: string
+  readonly prefixesReceived?: number
+}
+
+/** Waits until the routers that run now have all their sessions, watched by BFD, and both pod ranges of each peer. Asks them, not the API: that may tell of the past. */
 export async function established(cluster: LabCluster): Promise<void> {
   const perNode = (cluster.nodes.length - 1) * 2
   await poll('all BGP sessions are established', async () => {
-    const { status } = await cluster.client.of(routers).get('fabric')
-    const up = cluster.nodes.filter(({ name }) => status?.nodes?.[name]?.established === perNode)
-    if (up.length === cluster.nodes.length) return true
-    throw new Error(JSON.stringify(status))
+    for (const { name, dataDir } of cluster.nodes) {
+      const { peers } = (await askSocket(routerSocketPath(dataDir, name), '/peers')) as { readonly peers: readonly Peer[] }
+      const up = peers.filter(
+        ({ state, bfd, prefixesReceived = 0 }) => state === 'Established' && bfd?.toLowerCase() === 'up' && prefixesReceived >= 2,
+      )
+      if (up.length !== perNode) throw new Error(`${name}: ${JSON.stringify(peers)}`)
+    }
+    return true
   })
 }

@@ -33,7 +33,9 @@ const work = async (agent) => {
       answered++
     } catch (error) {
       const cause = error.cause ? ` (${error.cause})` : ''
-      console.log(`failed after ${(performance.now() - begin).toFixed(0)} ms: ${error.code ?? ''} ${error.message}${cause}`)
+      console.log(
+        `failed at ${new Date().toISOString()} after ${(performance.now() - begin).toFixed(0)} ms: ${error.code ?? ''} ${error.message}${cause}`,
+      )
     }
     slowestMs = Math.max(slowestMs, performance.now() - begin)
     await delay(10)
