@@ -39,7 +39,8 @@ function isTelling(action: SessionAction): boolean {
 
 const NO_DATA = new Uint8Array(0)
 
-function eventOf(text: string): SessionEvent {
+/** One line of a transcript. */
+export function eventOf(text: string): SessionEvent {
   const [kind, ...words] = text.split(' ') as [SessionEvent['kind'], ...string[]]
   const connection = Number(words[0])
   switch (kind) {
