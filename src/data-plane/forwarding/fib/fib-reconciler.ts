@@ -203,7 +203,8 @@ class FibReconciler implements KernelFib {
     for (const key of keys) {
       const message = codes.get(key)
       if (message === undefined) this.#inForce(key)
-      else this.#fail(key, message, now)
+      // whose it is comes to light below; that of an earlier process of ours is no fault
+      else if (!held.includes(key)) this.#fail(key, message, now)
     }
     if (held.length > 0) await this.#settle(held)
   }
@@ -234,7 +235,11 @@ class FibReconciler implements KernelFib {
     for (const key of keys) {
       const holder = holders.get(key)
       const way = this.#wanted.byKey.get(key)
-      if (!holder || !way) continue
+      if (!way) continue
+      if (!holder) {
+        this.#fail(key, 'was in the way of itself: tried again', now)
+        continue
+      }
       if (holder.protocol !== this.#options.protocol) this.#fail(key, `held by a route of ${protocolName(holder.protocol)}`, now)
       else if (isSameWay(way, holder, this.#devices.byName)) this.#inForce(key)
       else ours.push(key)

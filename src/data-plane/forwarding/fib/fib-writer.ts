@@ -4,7 +4,7 @@ import { parseRouteKey, type RouteKey } from './route-key.ts'
 import { toKernelHops, usableWay, type Devices, type Way } from './way.ts'
 
 /** Routes sent in one call. One call is one turn of the thread pool, and in it the kernel lets nobody else change its tables. */
-const BATCH = 1000
+const BATCH = 2000
 /** While the kernel works on one call, the next is put into bytes. */
 const CALLS_AHEAD = 2
 
