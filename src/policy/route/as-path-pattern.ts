@@ -156,6 +156,8 @@ class Automaton implements AsPathPattern {
   readonly #nodes: readonly Node[]
   readonly #ids = new Map<string, number>()
   #sets: number[][] = []
+  /** Whether a path that ends in a state matches, as far as asked. */
+  #accepts: boolean[] = []
   /** `state * symbols + symbol`, -1 where not built yet. */
   #edges: Int32Array = new Int32Array(0)
   #state = 0
@@ -180,8 +182,16 @@ class Automaton implements AsPathPattern {
       if (set) this.#step(CLOSE_SET)
       at = next
     }
+    return this.#acceptsAtEnd()
+  }
+
+  #acceptsAtEnd(): boolean {
+    const known = this.#accepts[this.#state]
+    if (known !== undefined) return known
     // the initial state also stands at the beginning, for `^$`
-    return this.#closure(this.#sets[this.#state] as number[], this.#state === 0, true).includes(0)
+    const found = this.#closure(this.#sets[this.#state] as number[], this.#state === 0, true).includes(0)
+    this.#accepts[this.#state] = found
+    return found
   }
 
   #number(value: number): void {
@@ -217,6 +227,7 @@ class Automaton implements AsPathPattern {
   #clear(): void {
     this.#ids.clear()
     this.#sets = []
+    this.#accepts = []
     this.#edges = new Int32Array(SYMBOLS.length * 16).fill(-1)
     this.#intern(this.#closure([this.#nodes.length - 1], true, false), 'initial')
   }

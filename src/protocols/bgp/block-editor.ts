@@ -22,8 +22,9 @@ export class BlockEditor {
 
   #facts!: AttributeFacts
   readonly #state = new Uint8Array(256)
-  /** Changed types, so that `load` clears only those. */
-  readonly #touched: number[] = []
+  /** Changed types, ascending; few, so that `load` clears only those. */
+  readonly #touched = new Uint8Array(256)
+  #touches = 0
   readonly #start = new Int32Array(256)
   readonly #end = new Int32Array(256)
   /** New values, one after the other. */
@@ -34,8 +35,8 @@ export class BlockEditor {
 
   load(facts: AttributeFacts): this {
     this.#facts = facts
-    for (const type of this.#touched) this.#state[type] = KEPT
-    this.#touched.length = 0
+    for (let i = 0; i < this.#touches; i++) this.#state[this.#touched[i] as number] = KEPT
+    this.#touches = 0
     this.#used = 0
     this.overflow = false
     this.#nextHopLength = facts.nextHopLength
@@ -151,12 +152,11 @@ export class BlockEditor {
     out[0] = this.#nextHopLength
     for (let i = 0; i < this.#nextHopLength; i++) out[1 + i] = this.#nextHop[i] as number
     let at = 1 + this.#nextHopLength
-    this.#touched.sort((a, b) => a - b)
     let change = 0
     let from = attributesOffset
-    while (from < end || change < this.#touched.length) {
+    while (from < end || change < this.#touches) {
       const type = from < end ? (bytes[from + 1] as number) : 256
-      const changed = this.#touched[change] ?? 256
+      const changed = change < this.#touches ? (this.#touched[change] as number) : 256
       if (changed <= type) {
         if (this.#state[changed] === REPLACED) {
           const flags = (ATTRIBUTE_FLAGS[changed] as number) | (changed === type ? (bytes[from] as number) & FLAG.partial : 0)
@@ -188,8 +188,12 @@ export class BlockEditor {
   }
 
   #mark(type: number, state: number): void {
-    if (this.#state[type] === KEPT) this.#touched.push(type)
+    const isNew = this.#state[type] === KEPT
     this.#state[type] = state
+    if (!isNew) return
+    let at = this.#touches++
+    for (; at > 0 && (this.#touched[at - 1] as number) > type; at--) this.#touched[at] = this.#touched[at - 1] as number
+    this.#touched[at] = type
   }
 }
 

@@ -33,6 +33,7 @@ export class Importer {
   /** Results of this set by outcome of the policy. */
   readonly #outcomes: number[] = []
   readonly #results: number[] = []
+  #known = 0
 
   constructor(attributes: AttributeStore, identity: ImportIdentity) {
     this.#attributes = attributes
@@ -43,7 +44,7 @@ export class Importer {
   begin(peer: RibPeer, set: number): void {
     this.#peer = peer
     this.#set = set
-    this.#outcomes.length = this.#results.length = 0
+    this.#known = 0
     const facts = this.#attributes.load(set, this.#facts)
     this.#constant = this.#invalid(facts)
     if (this.#constant !== UNDECIDED) return
@@ -93,12 +94,11 @@ export class Importer {
   }
 
   #resultOf(outcome: number): number {
-    const known = this.#outcomes.indexOf(outcome)
-    if (known >= 0) return this.#results[known] as number
+    for (let i = 0; i < this.#known; i++) if (this.#outcomes[i] === outcome) return this.#results[i] as number
     const said = this.#peer.options.importPolicy?.outcome(outcome)
     const result = said && !said.accepted ? REFUSED.byPolicy : this.#transform(said)
-    this.#outcomes.push(outcome)
-    this.#results.push(result)
+    this.#outcomes[this.#known] = outcome
+    this.#results[this.#known++] = result
     return result
   }
 
