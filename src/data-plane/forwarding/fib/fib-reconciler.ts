@@ -197,16 +197,16 @@ class FibReconciler implements KernelFib {
   async #put(op: 'create' | 'replace', keys: readonly RouteKey[]): Promise<void> {
     if (keys.length === 0) return
     const failed = await this.#writer.put(op, keys, this.#wanted.byKey, this.#devices.byName)
-    const held = failed.filter(({ code }) => code === 'EEXIST').map(({ key }) => key)
+    const held = new Set(failed.filter(({ code }) => code === 'EEXIST').map(({ key }) => key))
     const now = this.#clock.monotonic()
     const codes = new Map(failed.map(({ key, code, message }) => [key, message === '' ? code : `${code} (${message})`]))
     for (const key of keys) {
       const message = codes.get(key)
       if (message === undefined) this.#inForce(key)
       // whose it is comes to light below; that of an earlier process of ours is no fault
-      else if (!held.includes(key)) this.#fail(key, message, now)
+      else if (!held.has(key)) this.#fail(key, message, now)
     }
-    if (held.length > 0) await this.#settle(held)
+    if (held.size > 0) await this.#settle([...held])
   }
 
   /** A route that is in force: whole, or with the next hops that are usable. */
@@ -237,7 +237,7 @@ class FibReconciler implements KernelFib {
       const way = this.#wanted.byKey.get(key)
       if (!way) continue
       if (!holder) {
-        this.#fail(key, 'was in the way of itself: tried again', now)
+        this.#fail(key, 'EEXIST; what was in its way is gone, it is tried again', now)
         continue
       }
       if (holder.protocol !== this.#options.protocol) this.#fail(key, `held by a route of ${protocolName(holder.protocol)}`, now)
