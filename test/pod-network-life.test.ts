@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { events } from '../src/api/core/v1/event.ts'
 import { pods } from '../src/api/core/v1/pod.ts'
 import type { Pod } from '../src/api/generated/types.ts'
+import { loadLibc } from '../src/base/linux/libc.ts'
 import { dataLayout } from '../src/cli/compose/layout.ts'
 import { labProblem, type LabHost } from '../src/testing/network-lab/index.ts'
 import { ECHO_SERVER, EchoTraffic } from './support/echo.ts'
@@ -22,6 +24,16 @@ const curl = (ip: string, port = 8080): readonly string[] => [
   '3',
   `http://${ip.includes(':') ? `[${ip}]` : ip}:${port}/`,
 ]
+
+function hasSctp(): boolean {
+  try {
+    const libc = loadLibc()
+    libc.close(libc.socket(2, 1, 132))
+    return true
+  } catch {
+    return false
+  }
+}
 
 describe.skipIf(missing !== '')(`the life of pods in the kernel's network${missing === '' ? '' : ` (skipped: ${missing})`}`, () => {
   let cluster: LabCluster
@@ -173,6 +185,38 @@ describe.skipIf(missing !== '')(`the life of pods in the kernel's network${missi
     await cluster.readyPod('second')
     await cluster.deletePod('second')
     expect((await cluster.control.run(curl(addresses[0], 7080))).code).not.toBe(0)
+  })
+
+  test('SCTP has host ports too', async ({ skip }) => {
+    if (spawnSync('socat', ['-V']).error) skip('needs socat')
+    if (!hasSctp()) skip('the kernel has no SCTP')
+    const ports = [{ containerPort: 9100, hostPort: 7100, protocol: 'SCTP' }]
+    const readiness = { exec: { command: ['grep', '-q', ' 9100 ', '/proc/net/sctp/eps'] }, periodSeconds: 1 }
+    await cluster.createPod('sctp', {
+      node: 'b',
+      command: ['socat', 'SCTP-LISTEN:9100,fork,reuseaddr', 'PIPE'],
+      container: { ports, readinessProbe: readiness },
+    })
+    const [address] = cluster.node('b').addresses
+    const { stdout } = await cluster.control.run(['socat', '-t2', '-', `SCTP:${address}:7100`], { input: 'hello\n' })
+    expect(stdout).toBe('hello\n')
+    await cluster.deletePod('sctp')
+  })
+
+  test('a table that a stranger has deleted is put back', async () => {
+    const { host, addresses } = cluster.node('a')
+    await cluster.createPod('steady', {
+      node: 'a',
+      ...server,
+      container: { ...server.container, ports: [{ containerPort: 8080, hostPort: 7090 }] },
+    })
+    await host.must(['nft', 'delete', 'table', 'ip', 'biplane-pods'])
+    await poll(
+      'the host port leads to the pod again',
+      async () => (await cluster.control.run(curl(addresses[0], 7090))).code === 0 || undefined,
+    )
+    expect(cluster.logs('a')).toContain('another program has changed a table of the pod network')
+    await cluster.deletePod('steady')
   })
 
   test('nothing is left of a deleted pod, nor of one that died while no agent ran', async () => {

@@ -29,7 +29,13 @@ describe.skipIf(missing !== '').each([
   const pods = new Map<string, Pod>()
 
   beforeAll(async () => {
-    cluster = await LabCluster.start({ topology })
+    cluster = await LabCluster.start({
+      topology,
+      // somebody on one machine has the port and the number of the tunnel
+      prepare: async ({ nodes }) => {
+        await nodes[2]?.host.must(['ip', 'link', 'add', 'taken', 'type', 'vxlan', 'id', '25200', 'dstport', '4789', 'dev', 'eth0'])
+      },
+    })
     await Promise.all(
       cluster.nodes.map(async ({ name }) => pods.set(name, await cluster.createPod(`on-${name}`, { node: name, ...server }))),
     )

@@ -1,8 +1,7 @@
-import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { inNetworkNamespace } from '../../src/base/linux/network-namespace.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { pods } from '../../src/api/core/v1/pod.ts'
 import { nodes } from '../../src/api/core/v1/node.ts'
@@ -17,12 +16,11 @@ import {
   type Client,
   type Transport,
 } from '../../src/client/index.ts'
-import { removeNamespaces } from '../../src/data-plane/node/network/index.ts'
 import { createNetworkLab, type CommandResult, type LabHost, type NetworkLab, type Segment } from '../../src/testing/network-lab/index.ts'
 import { forwardInto, type Forward } from './forward-into.ts'
 import { planTopology, type Topology } from './lab-topology.ts'
+import { LAB_PREFIX, removeAll, run, sweep, type RunOptions } from './lab-processes.ts'
 import { poll } from './poll.ts'
-import { processesWith } from './processes.ts'
 import { REPOSITORY } from './program.ts'
 
 export interface LabClusterOptions {
@@ -34,6 +32,8 @@ export interface LabClusterOptions {
   readonly nodeArgs?: readonly string[]
   /** More arguments for `biplane control-plane`. Default: cluster and service ranges of both families. */
   readonly controlPlaneArgs?: readonly string[]
+  /** Called when the hosts are there and nothing runs yet. */
+  readonly prepare?: (cluster: LabCluster) => Promise<void>
 }
 
 export interface LabNode {
@@ -45,7 +45,6 @@ export interface LabNode {
 }
 
 const READY_MS = 60_000
-const PREFIX = 'biplane-lab-'
 
 /**
  * A cluster of real processes in a network lab: a control plane on host `control` and nodes in kernel mode, each in a network namespace of its own.
@@ -95,7 +94,7 @@ export class LabCluster {
   /** @returns once every node is Ready */
   static async start(options: LabClusterOptions = {}): Promise<LabCluster> {
     sweep()
-    const dir = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`))
+    const dir = mkdtempSync(join(tmpdir(), `${LAB_PREFIX}${process.pid}-`))
     // containers run as another user, who must be able to come here
     chmodSync(dir, 0o755)
     const lab = await createNetworkLab()
@@ -211,7 +210,9 @@ export class LabCluster {
   startNode(name: string, args: readonly string[] = []): void {
     const { host, addresses, dataDir } = this.node(name)
     const control = join(this.dir, 'control')
-    const printed = execFileSync(process.execPath, [this.program, 'token', 'create', '--data-dir', control, '-o', 'json'], { encoding: 'utf8' })
+    const printed = execFileSync(process.execPath, [this.program, 'token', 'create', '--data-dir', control, '-o', 'json'], {
+      encoding: 'utf8',
+    })
     const { token, server } = JSON.parse(printed) as { readonly token: string; readonly server: string }
     const own = [
       '--name',
@@ -338,6 +339,7 @@ export class LabCluster {
   }
 
   async #open(): Promise<void> {
+    await this.#options.prepare?.(this)
     await this.startControlPlane()
     for (const { name } of this.nodes) this.startNode(name)
     await Promise.all(this.nodes.map(({ name }) => this.ready(name)))
@@ -357,55 +359,3 @@ export class LabCluster {
 }
 
 const BIPLANE = join(REPOSITORY, 'dist/biplane.js')
-
-export interface RunOptions {
-  readonly input?: string
-  /** Default 10,000 ms. */
-  readonly timeoutMs?: number
-}
-
-function run(argv: readonly string[], options: RunOptions & { readonly namespace?: string }): Promise<CommandResult> {
-  return new Promise((resolve) => {
-    const start = (): void => {
-      const limits = { timeout: options.timeoutMs ?? 10_000, killSignal: 'SIGKILL', maxBuffer: 64 * 1024 * 1024 } as const
-      const child = execFile(argv[0] as string, argv.slice(1), limits, (error, stdout, stderr) => {
-        const code = error ? (typeof error.code === 'number' ? error.code : -1) : 0
-        resolve({ code, stdout, stderr: stderr || (code === -1 ? String(error?.message) : '') })
-      })
-      child.stdin?.on('error', () => {})
-      child.stdin?.end(options.input ?? '')
-    }
-    if (options.namespace === undefined) start()
-    else inNetworkNamespace(options.namespace, start)
-  })
-}
-
-/** Ends what runs in pods below `dir`, takes their networks away, and removes it. */
-async function removeAll(dir: string): Promise<void> {
-  await poll('nothing of the cluster runs', () => {
-    const left = processesWith(dir)
-    for (const pid of left) {
-      try {
-        process.kill(pid, 'SIGKILL')
-      } catch {
-        // ended by itself
-      }
-    }
-    return left.length === 0 ? true : undefined
-  })
-  for (const name of readdirSync(dir)) {
-    const nodesDir = join(dir, name, 'nodes')
-    if (!existsSync(nodesDir)) continue
-    for (const node of readdirSync(nodesDir)) removeNamespaces(join(nodesDir, node, 'runtime/netns'))
-  }
-  rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
-}
-
-/** Clusters of test processes that were killed. */
-function sweep(): void {
-  mkdirSync(tmpdir(), { recursive: true })
-  for (const name of readdirSync(tmpdir())) {
-    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) void removeAll(join(tmpdir(), name)).catch(() => {})
-  }
-}
