@@ -1,6 +1,6 @@
 // Services in the kernel against kubernetes' kube-proxy (nftables mode): 10,000 services with 3 endpoints each at once, and one more.
 // Both are processes in one network namespace, fed by the same API server; a probe connects until the service answers.
-// Run as root, after node scripts/build-kube-proxy.mjs: node scripts/bench.mjs services [SERVICES] [ADDED]
+// Run as root, after node scripts/build-kube-proxy.mjs: node scripts/bench.mjs services [SERVICES] [ADDED] [ROUNDS]
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EndpointSlice, Service } from '../src/api/generated/types.ts'
@@ -111,7 +111,7 @@ function syncsOf(metrics: string): Syncs {
 
 const now = (): number => Number(process.hrtime.bigint()) / 1e6
 
-async function main(count: number, added: number): Promise<void> {
+async function main(count: number, added: number, rounds: number): Promise<void> {
   const { builtKubeProxy } = (await import(resolve(ROOT, 'scripts/build-kube-proxy.mjs'))) as { readonly builtKubeProxy: () => string }
   const binary = builtKubeProxy()
   if (binary === '') throw new Error('there is no kube-proxy: node scripts/build-kube-proxy.mjs')
@@ -136,7 +136,7 @@ async function main(count: number, added: number): Promise<void> {
     const contest: Contest = { host, api, probe, access, programs, count, added, next: count }
     const direct: DirectResult[] = []
     const [mine, theirs]: [Result[], Result[]] = [[], []]
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < rounds; round++) {
       direct.push({ loadMs: await loadDirectly(host, count), addMs: await addDirectly(host, count, 100) })
       mine.push(await measure(contest, () => ours(contest)))
       theirs.push(await measure(contest, () => kubeProxy(contest, binary)))
@@ -172,7 +172,7 @@ function show(count: number, { direct, mine, theirs }: Results): void {
     '',
     'The first two are from the list of objects to the transaction being in force, in the process of the proxy. The others: both are processes of their own in one',
     'network namespace, fed over TLS by the same API server; a probe connects to the service over and over until that succeeds. kube-proxy 1.35.4 in mode nftables, set to',
-    'wait 1 ms between syncs instead of its 1 s, which would be most of the time. Two interleaved rounds.',
+    'wait 1 ms between syncs instead of its 1 s, which would be most of the time.',
     '',
     ...table(
       ['', 'biplane: median (min to max)', 'kube-proxy: median (min to max)'],
@@ -214,4 +214,4 @@ function show(count: number, { direct, mine, theirs }: Results): void {
   ])
 }
 
-await main(Number(process.argv[2] ?? 10_000), Number(process.argv[3] ?? 15))
+await main(Number(process.argv[2] ?? 10_000), Number(process.argv[3] ?? 15), Number(process.argv[4] ?? 2))

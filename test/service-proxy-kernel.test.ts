@@ -230,6 +230,19 @@ describe.skipIf(missing !== '')(`services in the kernel${missing === '' ? '' : `
     expect(stdout).toContain('a000:64')
   })
 
+  test('what is turned away is counted for each address', async () => {
+    await serve({}, [])
+    await agents.client.ask('TCP', vip(1, 'v4'), 80)
+    await agents.p1.ask('TCP', vip(1, 'v6'), 80)
+    const counted = new Map((await running.proxy.refusals()).map(({ frontend, reason, packets }) => [`${frontend} ${reason}`, packets]))
+    expect(Object.fromEntries(counted)).toEqual({
+      'TCP/10.96.0.1:80 no-endpoints': 1,
+      'UDP/10.96.0.1:80 no-endpoints': 0,
+      'TCP/[fd00:10:96::1]:80 no-endpoints': 1,
+      'UDP/[fd00:10:96::1]:80 no-endpoints': 0,
+    })
+  })
+
   test('headless and ExternalName services put nothing into the kernel', async () => {
     await running.have(
       [

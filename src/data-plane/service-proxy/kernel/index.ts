@@ -10,12 +10,13 @@
  *   kernel-tables             what we know the kernel has; difference or all anew
  *   applied-journal           that knowledge on disk, with a marker in the kernel that says which line is in force
  *   repair-pace               when to put right what somebody else changed
- *   health-checks, proxy-health, stale-flows, service-range-routes   what belongs to a service proxy besides
+ *   health-checks, proxy-health, stale-flows, service-range-routes, refusal-counters   what belongs to a service proxy besides
  */
 export { conntrackFlows } from './conntrack-flows.ts'
 export { HealthChecks } from './health-checks.ts'
 export { KernelServiceProxy, type KernelServiceProxyOptions } from './kernel-service-proxy.ts'
 export { type HealthzAnswer } from './proxy-health.ts'
 export { TABLE as SERVICE_TABLE } from './ruleset.ts'
+export type { Refusal } from './refusal-counters.ts'
 export { serviceRangeRoutes } from './service-range-routes.ts'
 export type { FlowCleaner, StaleFlow } from './stale-flows.ts'

@@ -13,6 +13,7 @@ import { ObjectChangeTracker, type ObjectChanges } from './object-changes.ts'
 import type { UpdatePlan } from './plan-update.ts'
 import { ProxyHealth, type HealthzAnswer } from './proxy-health.ts'
 import { ProxyMetrics } from './proxy-metrics.ts'
+import { readRefusals, type Refusal } from './refusal-counters.ts'
 import { afterRepair, decideRepair, type RepairHistory } from './repair-pace.ts'
 import { TABLE } from './ruleset.ts'
 import type { FlowCleaner } from './stale-flows.ts'
@@ -71,6 +72,11 @@ export class KernelServiceProxy {
   /** The table as compiled last: for `resolveService`. */
   get table(): ServiceTable {
     return this.#objects.table
+  }
+
+  /** How often the kernel turned away whom it could not serve. @throws NftError */
+  refusals(): Promise<readonly Refusal[]> {
+    return readRefusals(this.#options.nft)
   }
 
   /** For `/healthz` and `/livez` of the node. */
