@@ -3,6 +3,7 @@ import type { Manager } from '../../controller/contract.ts'
 import { addDeploymentController } from './deployment/deployment-controller.ts'
 import { addDisruptionController } from './disruption/disruption-controller.ts'
 import { addEndpointControllers } from './endpoint-slice/endpoint-slice-controller.ts'
+import { addEndpointMirror } from './endpoint-slice/mirror-controller.ts'
 import { addGarbageCollector } from './garbage-collector/garbage-collector.ts'
 import { addLoadBalancerController } from './load-balancer/load-balancer-controller.ts'
 import { addNamespaceController } from './namespace/namespace-controller.ts'
@@ -48,6 +49,7 @@ export function addControllers(manager: Manager, options: ControllersOptions): v
   addDeploymentController(manager)
   addReplicaSetController(manager)
   addEndpointControllers(manager)
+  addEndpointMirror(manager)
   addDisruptionController(manager)
   addGarbageCollector(manager, options.kinds)
   addNodeLifecycleController(manager, options.nodeGracePeriodMs === undefined ? {} : { gracePeriodMs: options.nodeGracePeriodMs })
