@@ -94,10 +94,13 @@ export class Speaker {
   /** Makes a configuration real. Sessions that it does not change are not touched. */
   apply(config: RoutingConfig): void {
     if (this.#hasLeft || config.revision === this.#config.revision) return
+    const hasOtherStatics = JSON.stringify(config.statics) !== JSON.stringify(this.#config.statics)
     this.#config = config
     this.#rebuildInterior()
     this.#applyRouter(config.router)
     if (this.#rib) {
+      // next hops may be reached by them
+      if (hasOtherStatics) this.#rib.nextHopsChanged()
       this.#applyOriginated(config.originated)
       this.#applyPeers(config.peers)
     }
