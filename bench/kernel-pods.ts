@@ -1,18 +1,20 @@
 // Process pods with a network namespace each (--network kernel) against pods that share the machine's network (--network loopback), by the command itself,
 // control plane and one node in namespaces of their own: create to Running at 8 in parallel. Goal: p99 <= 250 ms for 110 pods.
 // Run as root: node scripts/build.mjs && node scripts/bench.mjs kernel-pods [PODS] [ROUNDS]
+import { join } from 'node:path'
 import { LabCluster } from '../test/support/lab-cluster.ts'
 import { createAll, PARALLEL, Pods } from './harness/pod-starts.ts'
 import { against, quantile, report, table } from './harness/report.ts'
 
 const GOAL_MS = 250
+const root = process.env['BIPLANE_ROOT'] ?? '.'
 const MODES = ['kernel', 'loopback'] as const
 type Mode = (typeof MODES)[number]
 /** p50 and p99, milliseconds. */
 type Pair = readonly [number, number]
 
 async function round(mode: Mode, count: number): Promise<readonly number[]> {
-  const cluster = await LabCluster.start({ nodes: ['a'], nodeArgs: ['--network', mode] })
+  const cluster = await LabCluster.start({ nodes: ['a'], nodeArgs: ['--network', mode], program: join(root, 'dist/biplane.js') })
   const seen = new Pods(cluster.client)
   try {
     return await createAll(cluster.client, seen, { count, nodeName: 'a' })

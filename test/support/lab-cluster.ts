@@ -32,6 +32,8 @@ export interface LabClusterOptions {
   readonly nodeArgs?: readonly string[]
   /** More arguments for `biplane control-plane`. Default: cluster and service ranges of both families. */
   readonly controlPlaneArgs?: readonly string[]
+  /** Path of the command. Default `dist/biplane.js` of this repository. */
+  readonly program?: string
   /** Called when the hosts are there and nothing runs yet. */
   readonly prepare?: (cluster: LabCluster) => Promise<void>
 }
@@ -133,6 +135,10 @@ export class LabCluster {
     }
   }
 
+  get #program(): string {
+    return this.#options.program ?? join(REPOSITORY, 'dist/biplane.js')
+  }
+
   node(name: string): LabNode {
     const found = this.nodes.find((node) => node.name === name)
     if (!found) throw new Error(`the cluster has no node "${name}"`)
@@ -159,12 +165,12 @@ export class LabCluster {
 
   /** Runs a command of biplane as administrator, in this process's network. Never rejects for an exit code. */
   biplane(...args: readonly string[]): Promise<CommandResult> {
-    return run([process.execPath, BIPLANE, ...args, '--kubeconfig', this.kubeconfig], {})
+    return run([process.execPath, this.#program, ...args, '--kubeconfig', this.kubeconfig], {})
   }
 
   /** Runs a command of biplane in the network of a node. */
   biplaneOn(name: string, args: readonly string[]): Promise<CommandResult> {
-    return run([process.execPath, BIPLANE, ...args], { namespace: this.node(name).host.path, timeoutMs: 60_000 })
+    return run([process.execPath, this.#program, ...args], { namespace: this.node(name).host.path, timeoutMs: 60_000 })
   }
 
   async startControlPlane(): Promise<void> {
@@ -357,5 +363,3 @@ export class LabCluster {
     this.#processes.set(name, child)
   }
 }
-
-const BIPLANE = join(REPOSITORY, 'dist/biplane.js')
