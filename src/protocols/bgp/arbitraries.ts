@@ -53,7 +53,13 @@ export function attributes(options: { readonly mergeablePath?: boolean } = {}): 
       originatorId: optional(u32),
       clusterList: optional(fc.array(u32, { minLength: 1, maxLength: 4 })),
       extendedCommunities: optional(bytes(16)),
-      largeCommunities: optional(fc.array(fc.record({ admin: u32, data1: u32, data2: u32 }), { minLength: 1, maxLength: 4 })),
+      largeCommunities: optional(
+        fc.uniqueArray(fc.record({ admin: u32, data1: u32, data2: u32 }), {
+          minLength: 1,
+          maxLength: 4,
+          selector: (one) => JSON.stringify(one),
+        }),
+      ),
       onlyToCustomer: optional(u32),
       unknown: optional(
         fc.record({ flags: fc.constant(0xe0), type: fc.constant(99), value: fc.uint8Array({ maxLength: 300 }) }).map((one) => [one]),

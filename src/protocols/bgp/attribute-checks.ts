@@ -3,6 +3,7 @@ import { ATTRIBUTE } from './attribute-block.ts'
 import type { UpdateErrorAction, WireOptions } from './message.ts'
 
 const MAX_SHORT_PATH_BYTES = 32767
+const LARGE_COMMUNITY_BYTES = 12
 
 export interface AttributeFailure {
   readonly action: UpdateErrorAction
@@ -58,7 +59,9 @@ export function checkAttribute(
     case ATTRIBUTE.ipv6ExtendedCommunities:
       return isMultiple(size, 20) ? undefined : withdraw('7.15', `length ${size} is not a multiple of 20`)
     case ATTRIBUTE.largeCommunities:
-      return isMultiple(size, 12) ? undefined : failure('treat-as-withdraw', 'RFC 8092 5', `length ${size} is not a multiple of 12`)
+      return isMultiple(size, LARGE_COMMUNITY_BYTES)
+        ? undefined
+        : failure('treat-as-withdraw', 'RFC 8092 5', `length ${size} is not a multiple of 12`)
     case ATTRIBUTE.onlyToCustomer:
       return size === 4 ? undefined : failure('treat-as-withdraw', 'RFC 9234 5', `length ${size} is not 4`)
     case ATTRIBUTE.as4Path: {
@@ -72,6 +75,21 @@ export function checkAttribute(
     default:
       return undefined
   }
+}
+
+/** Large communities once each (RFC 8092 section 5), in the order they came; the bytes themselves when none repeats. */
+export function withoutRepeats(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const value = bytes.subarray(start, end)
+  if (end - start < 2 * LARGE_COMMUNITY_BYTES) return value
+  const seen = new Set<string>()
+  const kept: number[] = []
+  for (let at = 0; at < value.length; at += LARGE_COMMUNITY_BYTES) {
+    const one = value.subarray(at, at + LARGE_COMMUNITY_BYTES)
+    const key = one.join()
+    if (!seen.has(key)) kept.push(...one)
+    seen.add(key)
+  }
+  return kept.length === value.length ? value : Uint8Array.from(kept)
 }
 
 /** Not unspecified, loopback, multicast or reserved. Of 32 bytes the first half counts. */

@@ -130,6 +130,15 @@ describe('mild things', () => {
     expect(result).toMatchObject({ errors: [], message: { announced: [{ length: 8 }] } })
   })
 
+  test('large communities that repeat are kept once (RFC 8092 5)', () => {
+    const one = [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]
+    const result = read([ORIGIN, AS_PATH, NEXT_HOP, [0xc0, 32, 36, ...one, ...one.toReversed(), ...one]])
+    expect(result).toMatchObject({
+      errors: [],
+      message: { attributes: { largeCommunities: [{ admin: 1, data1: 2, data2: 3 }, { admin: 0x03000000 }] } },
+    })
+  })
+
   test('attributes in any order have one normal form', () => {
     expect(read([NEXT_HOP, AS_PATH, ORIGIN])).toEqual(read([ORIGIN, AS_PATH, NEXT_HOP]))
   })

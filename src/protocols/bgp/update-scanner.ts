@@ -1,5 +1,5 @@
 import { ATTRIBUTE, ATTRIBUTE_FLAGS, attributeName, FLAG } from './attribute-block.ts'
-import { checkAttribute, isUsableNextHop } from './attribute-checks.ts'
+import { checkAttribute, isUsableNextHop, withoutRepeats } from './attribute-checks.ts'
 import { mergedAggregator, mergedAsPath } from './as4-merge.ts'
 import { bgpFault, ERROR_CODE, ERROR_SUBCODE } from './faults.ts'
 import type { BgpFault, Family, UpdateError, UpdateErrorAction, WireOptions } from './message.ts'
@@ -281,6 +281,9 @@ export class UpdateScanner {
         out = this.#write(out, FLAG.transitive, type, value, 0, value.length)
       } else if (!options.fourOctetAs && type === ATTRIBUTE.aggregator) {
         const value = mergedAggregator(body, start, this.#range(ATTRIBUTE.as4Aggregator))
+        out = this.#write(out, this.#flags[i] as number, type, value, 0, value.length)
+      } else if (type === ATTRIBUTE.largeCommunities) {
+        const value = withoutRepeats(body, start, end)
         out = this.#write(out, this.#flags[i] as number, type, value, 0, value.length)
       } else out = this.#write(out, this.#flags[i] as number, type, body, start, end)
     }
