@@ -73,7 +73,7 @@ export class LabCluster {
   #forward: Forward | undefined
   #client: Client | undefined
   /** The bundle that processes are started from; another one is an upgrade. */
-  program: string = BIPLANE
+  program: string
 
   private constructor(parts: {
     readonly dir: string
@@ -91,6 +91,7 @@ export class LabCluster {
     this.segments = parts.segments
     this.nodes = parts.nodes
     this.#options = parts.options
+    this.program = parts.options.program ?? join(REPOSITORY, 'dist/biplane.js')
   }
 
   /** @returns once every node is Ready */
@@ -135,10 +136,6 @@ export class LabCluster {
     }
   }
 
-  get #program(): string {
-    return this.#options.program ?? join(REPOSITORY, 'dist/biplane.js')
-  }
-
   node(name: string): LabNode {
     const found = this.nodes.find((node) => node.name === name)
     if (!found) throw new Error(`the cluster has no node "${name}"`)
@@ -165,12 +162,12 @@ export class LabCluster {
 
   /** Runs a command of biplane as administrator, in this process's network. Never rejects for an exit code. */
   biplane(...args: readonly string[]): Promise<CommandResult> {
-    return run([process.execPath, this.#program, ...args, '--kubeconfig', this.kubeconfig], {})
+    return run([process.execPath, this.program, ...args, '--kubeconfig', this.kubeconfig], {})
   }
 
   /** Runs a command of biplane in the network of a node. */
   biplaneOn(name: string, args: readonly string[]): Promise<CommandResult> {
-    return run([process.execPath, this.#program, ...args], { namespace: this.node(name).host.path, timeoutMs: 60_000 })
+    return run([process.execPath, this.program, ...args], { namespace: this.node(name).host.path, timeoutMs: 60_000 })
   }
 
   async startControlPlane(): Promise<void> {
