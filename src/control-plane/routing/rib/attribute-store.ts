@@ -15,6 +15,7 @@ const INITIAL = 1024
  */
 export class AttributeStore {
   readonly #nextHops: NextHopTable
+  readonly #seed: number
   readonly #arena = new BlockArena()
   readonly #facts = new Facts()
   #slots: Int32Array = new Int32Array(2 * INITIAL)
@@ -38,8 +39,10 @@ export class AttributeStore {
   origin: Uint8Array = new Uint8Array(INITIAL)
   flags: Uint8Array = new Uint8Array(INITIAL)
 
-  constructor(nextHops: NextHopTable) {
+  /** @param seed random, so that nobody can choose attributes that collide */
+  constructor(nextHops: NextHopTable, seed: number = 0) {
     this.#nextHops = nextHops
+    this.#seed = seed
   }
 
   /** Number of sets. */
@@ -53,7 +56,7 @@ export class AttributeStore {
 
   /** The set of a block in normal form; made when there is none, without references. */
   intern(bytes: Uint8Array, start: number, end: number): number {
-    const hash = hashOf(bytes, start, end)
+    const hash = hashOf(this.#seed, bytes, start, end)
     const mask = this.#slots.length - 1
     let slot = hash & mask
     for (let held = this.#slots[slot] as number; held !== 0; held = this.#slots[slot] as number) {
@@ -199,8 +202,8 @@ function bitOf(community: number): number {
   }
 }
 
-function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = end - start
+function hashOf(seed: number, bytes: Uint8Array, start: number, end: number): number {
+  let hash = (end - start) ^ seed
   let at = start
   for (; at + 4 <= end; at += 4) {
     const word =

@@ -20,6 +20,8 @@ export interface RibOptions {
   readonly multipathRelax?: boolean
   /** What the forwarding table is told per source of a route: kernel priority (administrative distance). */
   readonly metrics?: Partial<Record<'ebgp' | 'ibgp' | 'local', number>>
+  /** A random 32-bit number: peers cannot choose prefixes that collide in its tables. Default 0. */
+  readonly hashSeed?: number
   readonly resolver: NextHopResolver
   readonly listener: RibListener
 }

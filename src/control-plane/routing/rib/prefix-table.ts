@@ -11,6 +11,7 @@ const UNUSED = 255
 export class PrefixTable {
   readonly family: Family
   readonly #words: number
+  readonly #seed: number
   #slots: Int32Array = new Int32Array(2 * INITIAL)
   #addresses: Uint32Array
   #lengths: Uint8Array = new Uint8Array(INITIAL).fill(UNUSED)
@@ -19,8 +20,10 @@ export class PrefixTable {
   high: number = 0
   capacity: number = INITIAL
 
-  constructor(family: Family) {
+  /** @param seed random, so that nobody can choose prefixes that collide */
+  constructor(family: Family, seed: number = 0) {
     this.family = family
+    this.#seed = seed
     this.#words = family === 4 ? 1 : 4
     this.#addresses = new Uint32Array(INITIAL * this.#words)
   }
@@ -36,7 +39,7 @@ export class PrefixTable {
   /** @returns its number, -1 when it is not there */
   find(w0: number, w1: number, w2: number, w3: number, length: number): number {
     const mask = this.#slots.length - 1
-    let slot = hashOf(w0, w1, w2, w3, length) & mask
+    let slot = hashOf(this.#seed, w0, w1, w2, w3, length) & mask
     for (let held = this.#slots[slot] as number; held !== 0; held = this.#slots[slot] as number) {
       if (this.#is(held - 1, w0, w1, w2, w3, length)) return held - 1
       slot = (slot + 1) & mask
@@ -47,7 +50,7 @@ export class PrefixTable {
   /** @returns its number; `high` may have grown */
   add(w0: number, w1: number, w2: number, w3: number, length: number): number {
     const mask = this.#slots.length - 1
-    let slot = hashOf(w0, w1, w2, w3, length) & mask
+    let slot = hashOf(this.#seed, w0, w1, w2, w3, length) & mask
     for (let held = this.#slots[slot] as number; held !== 0; held = this.#slots[slot] as number) {
       if (this.#is(held - 1, w0, w1, w2, w3, length)) return held - 1
       slot = (slot + 1) & mask
@@ -138,7 +141,7 @@ export class PrefixTable {
   }
 
   #hashAt(id: number): number {
-    return hashOf(this.word(id, 0), this.word(id, 1), this.word(id, 2), this.word(id, 3), this.#lengths[id] as number)
+    return hashOf(this.#seed, this.word(id, 0), this.word(id, 1), this.word(id, 2), this.word(id, 3), this.#lengths[id] as number)
   }
 
   #rehash(): void {
@@ -161,9 +164,10 @@ export class PrefixTable {
   }
 }
 
-function hashOf(w0: number, w1: number, w2: number, w3: number, length: number): number {
-  let hash = Math.imul(w0 ^ Math.imul(length, 0x9e3779b1), 0x85ebca6b)
-  hash ^= hash >>> 15
+function hashOf(seed: number, w0: number, w1: number, w2: number, w3: number, length: number): number {
+  let hash = Math.imul(w0 ^ Math.imul(length ^ seed, 0x9e3779b1), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 15) ^ seed, 0x27d4eb2f)
+  hash ^= hash >>> 14
   if ((w1 | w2 | w3) !== 0) {
     hash = Math.imul(hash ^ w1, 0xc2b2ae35)
     hash = Math.imul(hash ^ (hash >>> 13) ^ w2, 0x9e3779b1)

@@ -25,7 +25,8 @@ export const FAMILIES: readonly Family[] = [4, 6]
 
 export function createRibState(options: RibOptions): RibState {
   const nextHops = new NextHopTable(options.resolver)
-  const attributes = new AttributeStore(nextHops)
+  const { hashSeed = 0 } = options
+  const attributes = new AttributeStore(nextHops, hashSeed)
   const peers: (RibPeer | undefined)[] = [undefined]
   const maximumPaths = options.maximumPaths ?? 1
   const { localAs, routerId, clusterId = routerId } = options
@@ -33,7 +34,7 @@ export function createRibState(options: RibOptions): RibState {
     attributes,
     nextHops,
     peers,
-    tables: { 4: new RouteTable(4), 6: new RouteTable(6) },
+    tables: { 4: new RouteTable(4, hashSeed), 6: new RouteTable(6, hashSeed) },
     decision: new Decision({
       attributes,
       nextHops,

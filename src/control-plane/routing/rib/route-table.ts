@@ -43,9 +43,9 @@ export class RouteTable {
   #pathHigh = 0
   readonly #freePaths = new IntStack()
 
-  constructor(family: Family) {
+  constructor(family: Family, seed: number) {
     this.family = family
-    this.prefixes = new PrefixTable(family)
+    this.prefixes = new PrefixTable(family, seed)
   }
 
   get paths(): number {
