@@ -89,6 +89,14 @@ describe.skipIf(missing !== '')(
       ) as { readonly ways: readonly { readonly egress?: { readonly verdict: string; readonly reason: string } }[] }
       expect(answer.ways[0]?.egress?.verdict).toBe('deny')
       expect(answer.ways[0]?.egress?.reason).toContain('default-deny')
+      const told = await poll('the denial is told of', async () => {
+        const { denials } = JSON.parse(await kubectl('get', '--raw', '/api/v1/nodes/b/proxy/packet-counters')) as {
+          readonly denials: readonly Record<string, unknown>[]
+        }
+        return denials.find(({ sourcePod, destination }) => sourcePod === 'default/visitor-book-b' && destination === ip)
+      })
+      expect(told).toMatchObject({ destinationPort: 9080, protocol: 'TCP', direction: 'egress', denyAction: 'Drop' })
+      expect(String(told['policies'])).toContain('default/default-deny')
     })
 
     test('a link is cut, another falls silent: the other way carries all', async () => {

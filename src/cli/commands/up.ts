@@ -213,25 +213,23 @@ async function awaitReady(
   view.note(
     [
       `ready (${seconds}s after the API server)`,
-      ...addresses(watch),
+      ...addresses(watch, options.address[0] ?? ''),
       `next: ${['kubectl', 'get', 'pods', ...flags].join(' ')} (npx biplane takes the same words). Ctrl-C ends it.`,
     ].join('\n'),
   )
 }
 
-/** Where services can be reached from this machine. */
-function addresses(watch: ClusterWatch): readonly string[] {
+/** Where services can be reached from this machine. @param node an address of it */
+function addresses(watch: ClusterWatch, node: string): readonly string[] {
+  const own = node.includes(':') ? `[${node}]` : node
   return watch
     .services()
-    .filter(({ metadata }) => metadata.name !== 'kubernetes' || metadata.namespace !== 'default')
+    .filter(({ metadata }) => metadata.namespace !== 'kube-system' && (metadata.name !== 'kubernetes' || metadata.namespace !== 'default'))
     .slice(0, 12)
     .flatMap(({ metadata, spec }) => {
       const address = spec?.clusterIP
       if (!address || address === 'None') return []
-      const ports = (spec?.ports ?? []).flatMap(({ port, nodePort }) => [
-        `${address}:${port}`,
-        ...(nodePort ? [`127.0.0.1:${nodePort}`] : []),
-      ])
+      const ports = (spec?.ports ?? []).flatMap(({ port, nodePort }) => [`${address}:${port}`, ...(nodePort ? [`${own}:${nodePort}`] : [])])
       return [`  service ${metadata.namespace}/${metadata.name}: ${ports.join(' ')}`]
     })
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { EndpointSlice, Pod, Service } from '../../api/generated/types.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
@@ -5,12 +6,13 @@ import type { Metrics } from '../../base/metrics.ts'
 import type { Client } from '../../client/client.ts'
 import { NODE_LOCAL_DNS } from '../../data-plane/dns/index.ts'
 import { openNflog, type LoggedPacket } from '../../data-plane/forwarding/nflog/index.ts'
+import { openPacketCounters, showPacketCounters } from '../../data-plane/forwarding/counters/index.ts'
 import { FILTER_FAMILY, FILTER_TABLE, LOG_GROUP, PolicyEnforcer } from '../../data-plane/forwarding/packet-filter/index.ts'
 import { RouteSocket } from '../../data-plane/forwarding/netlink/index.ts'
 import { kernelRoute } from '../../data-plane/node/link/kernel-route.ts'
 import type { NodePathHandler } from '../../data-plane/node/link/node-paths.ts'
 import { packetPaths } from '../../data-plane/node/link/packet-paths.ts'
-import type { PodProtection } from '../../data-plane/node/network/index.ts'
+import { isPodDevice, type PodProtection } from '../../data-plane/node/network/index.ts'
 import type { ChangingList } from '../../data-plane/service-proxy/index.ts'
 import { SERVICE_TABLE } from '../../data-plane/service-proxy/kernel/index.ts'
 import { askSocket } from '../packets/ask-socket.ts'
@@ -77,6 +79,8 @@ const DNS_LISTEN = [{ host: NODE_LOCAL_DNS, port: 53 }]
 export async function openPacketPlane(options: PacketPlaneOptions): Promise<PacketPlane> {
   const sources = await openPacketSources(options)
   const enforcer = openEnforcer(options, sources)
+  const kernelCounters = openPacketCounters({ clock: options.clock })
+  showPacketCounters(options.metrics, kernelCounters, (device) => !isPodDevice(device))
   const serviceRanges = (): readonly string[] => serviceRangesOf(sources.serviceCIDRs.list.list())
   const dns = createNodeDns({ ...options, listen: DNS_LISTEN, domain: DOMAIN, reverseRanges: serviceRanges })
   let services: KernelServices | undefined
@@ -101,19 +105,29 @@ export async function openPacketPlane(options: PacketPlaneOptions): Promise<Pack
         services: () => services?.table(),
         policies: () => enforcer.policy(),
         counters: () => enforcer.counters(),
+        denials: () => enforcer.recent(),
+        kernelCounters: () => kernelCounters.read(),
         route: readRoute,
-        router: (target, signal) => askSocket(routerSocketPath(options.dataDir, options.name), target, signal),
+        router: async (target, signal) => {
+          const socket = routerSocketPath(options.dataDir, options.name)
+          if (!existsSync(socket)) throw new Error('it does not run: no Router or StaticRoute selects this node')
+          return await askSocket(socket, target, signal)
+        },
       }),
     applied: () => [servicesApplied(services), policiesApplied(enforcer)],
     async run(signal) {
       const lists = [sources.pods, sources.namespaces, sources.networkPolicies, sources.clusterNetworkPolicies, sources.serviceCIDRs]
-      await Promise.all([
-        ...lists.map((source) => source.run(signal)),
-        enforcer.run(signal),
-        services?.run(signal),
-        runDns(dns, sources, signal),
-        superviseRouter(options, signal),
-      ])
+      try {
+        await Promise.all([
+          ...lists.map((source) => source.run(signal)),
+          enforcer.run(signal),
+          services?.run(signal),
+          runDns(dns, sources, signal),
+          superviseRouter(options, signal),
+        ])
+      } finally {
+        kernelCounters.close()
+      }
     },
     async remove() {
       for (const family of ['ip', 'ip6']) await options.nft.run(removeTable(family, SERVICE_TABLE))

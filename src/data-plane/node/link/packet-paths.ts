@@ -24,6 +24,10 @@ export interface PacketPathParts {
   readonly policies?: () => PacketPolicy | undefined
   /** Reads the kernel's counters of policies. */
   readonly counters?: () => Promise<readonly CountedRule[]>
+  /** The last packets that policies have denied, oldest first. */
+  readonly denials?: () => readonly object[]
+  /** What became of packets for other reasons than policies. */
+  readonly kernelCounters?: () => object
   /** The kernel's route to an address; a string says why there is none. See `kernelRoute`. */
   readonly route?: (address: string) => Promise<KernelRouteAnswer | string>
   /** Asks the router of this node, which is another process: `/peers`, `/routes`. */
@@ -36,7 +40,14 @@ export function packetPaths(parts: PacketPathParts): Readonly<Record<string, Nod
     [VERDICT_PATH]: async ({ query }) => ({ json: await verdict(parts, query) }),
     [ROUTES_PATH]: async (request) => ({ json: await routes(parts, request) }),
     [PEERS_PATH]: async ({ signal }) => ({ json: await peers(parts, signal) }),
-    [COUNTERS_PATH]: async () => ({ json: { node: parts.node, rules: (await parts.counters?.()) ?? [] } }),
+    [COUNTERS_PATH]: async () => ({
+      json: {
+        node: parts.node,
+        rules: (await parts.counters?.()) ?? [],
+        denials: parts.denials?.() ?? [],
+        kernel: parts.kernelCounters?.(),
+      },
+    }),
   }
 }
 

@@ -17,6 +17,7 @@
 export { NodeAddressPool } from './addresses/pod-addresses.ts'
 export { KernelPodNetwork, removeNamespaces, type PodRoutes } from './kernel-pod-network.ts'
 export { devicesHere, ensureForwarding, hasIpv6 } from './links/device-settings.ts'
+export { isPodDevice } from './links/plan-pod-link.ts'
 export { netlinkWriter } from './links/netlink-links.ts'
 export { PodNatTable, REMOVE_POD_NAT } from './nat/pod-nat-table.ts'
 export { readNodeLinks } from './node-links.ts'
