@@ -33,13 +33,19 @@ export class RawPeer {
   open: OpenMessage | undefined
   notification: NotificationMessage | undefined
   keepalives = 0
+  readonly #life: NodeJS.Timeout
   isClosed = false
 
   private constructor(socket: Socket) {
     this.#socket = socket
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     socket.on('error', () => {})
-    socket.on('close', () => (this.isClosed = true))
+    // a hold time of 90 s is offered
+    this.#life = setInterval(() => socket.write(KEEPALIVE_BYTES), 20_000)
+    socket.on('close', () => {
+      this.isClosed = true
+      clearInterval(this.#life)
+    })
   }
 
   /** Connects from a host and is established when it returns. */
@@ -79,6 +85,12 @@ export class RawPeer {
   /** Waits until what was written has left. */
   async flushed(): Promise<void> {
     await poll('room in the socket', () => (this.#socket.writableLength === 0 ? true : undefined), { everyMs: 10 })
+  }
+
+  /** Waits while more than a megabyte waits to be sent. */
+  async room(): Promise<void> {
+    if (this.#socket.writableLength < 1_000_000) return
+    await poll('room in the socket', () => (this.#socket.writableLength < 1_000_000 ? true : undefined), { everyMs: 5, withinMs: 600_000 })
   }
 
   close(): void {
