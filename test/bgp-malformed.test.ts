@@ -122,7 +122,7 @@ describe.skipIf(missing !== '')(`malformed UPDATEs${missing === '' ? '' : ` (ski
 
   test('a message in small pieces is read as one', async () => {
     const peer = await begin()
-    const message = Buffer.from(`${'ff'.repeat(16)}001b02${'000418c633640000'}`, 'hex')
+    const message = Buffer.from(`${'ff'.repeat(16)}001b02000418c633640000`, 'hex')
     for (const byte of message) {
       peer.write(Uint8Array.of(byte))
       await peer.flushed()
