@@ -27,7 +27,14 @@ import {
   type ServiceRange,
 } from '../../control-plane/apiserver/admission/index.ts'
 import { createResourceHandler } from '../../control-plane/apiserver/handlers/index.ts'
-import { createApiServer, LOOPBACK_USER, nodeRestriction, type ApiServer, type StaticToken } from '../../control-plane/apiserver/index.ts'
+import {
+  createApiServer,
+  LOOPBACK_USER,
+  nodeRestriction,
+  routingStatusRestriction,
+  type ApiServer,
+  type StaticToken,
+} from '../../control-plane/apiserver/index.ts'
 import { createTokenIssuer } from '../../control-plane/apiserver/tokens/service-account-tokens.ts'
 import { addControllers, parseClusterCidrs, type ClusterCidr, type NodeMaskSizes } from '../../control-plane/controllers/index.ts'
 import { addCertificateSigner, createJoinTokens, loadOrCreatePki, type Pki } from '../../control-plane/pki/index.ts'
@@ -144,6 +151,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     metrics,
     admission: [
       nodeRestriction, // cheap refusals first
+      routingStatusRestriction,
       createServiceAccountPlugin(store),
       createPriorityPlugin(store),
       await createServiceAllocator({ store, serviceCidr, random }), // last: what it claims must not be given back by a later refusal

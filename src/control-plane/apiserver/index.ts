@@ -29,6 +29,7 @@ export { createAuthenticator, type Authenticator, type BootstrapToken, type Stat
 export { parseTokenFile } from './authn/token-file.ts'
 export { createAuthorizer, type AuthorizerOptions } from './authz/authorizer.ts'
 export { nodeRestriction } from './authz/node-restriction.ts'
+export { routingStatusRestriction } from './authz/routing-status-restriction.ts'
 export { requestInfo } from './authz/request-info.ts'
 export type { HealthCheck } from './health/health-handler.ts'
 export { GIT_VERSION, versionInfo } from './health/version.ts'
