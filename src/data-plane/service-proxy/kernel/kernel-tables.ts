@@ -151,6 +151,7 @@ function addressesOfNode(node: ServiceNode): (address: string) => boolean {
   const ranges = (node.podRanges ?? []).flatMap((range) => parsePrefix(range) ?? [])
   return (address) => {
     if (own.has(address)) return true
+    if (ranges.length === 0) return false
     const bytes = parseIp(address)
     return bytes !== undefined && ranges.some((range) => prefixContains(range, bytes))
   }
