@@ -76,6 +76,7 @@ forEachKubectl(['1.35', '1.30'], cluster, (kubectl) => {
     await kubectl().steps(
       ['get --raw /api/v1/nodes/node-1/proxy/healthz', 'ok'],
       ['get --raw /api/v1/nodes/node-1/proxy/metrics', /^# HELP [^]*\n# TYPE /],
+      ['get --raw /api/v1/nodes/node-1/proxy/peers', /"routerProblem":"this node has no router"/],
       ['get --raw /api/v1/nodes/node-1/proxy/nothing', /the node has no path \/nothing; it has [^]*\/healthz/, 1],
       ['get --raw /api/v1/nodes/nope/proxy/metrics', /nodes "nope" not found/, 1],
     )

@@ -15,6 +15,7 @@ import { lifeLeft, requestIdentity, type NodeIdentity } from '../../data-plane/n
 import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
 import { runNodeLink } from '../../data-plane/node/link/dial-link.ts'
 import { createLinkServer } from '../../data-plane/node/link/link-server.ts'
+import { packetPaths } from '../../data-plane/node/link/packet-paths.ts'
 import type { NodeRouteMode } from '../../data-plane/node/network/index.ts'
 import { NodeAgent } from '../../data-plane/node/node-agent.ts'
 import { builtinRecipes } from '../../data-plane/node/recipes/index.ts'
@@ -169,7 +170,12 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     clock,
     random,
     log,
-    serve: createLinkServer({ agent, runtime, clock, paths: nodePaths({ metrics, more: started?.plane.paths() ?? {} }) }),
+    serve: createLinkServer({
+      agent,
+      runtime,
+      clock,
+      paths: nodePaths({ metrics, more: started?.plane.paths() ?? packetPaths({ node: options.name }) }),
+    }),
   }
   try {
     await Promise.all([
