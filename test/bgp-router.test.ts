@@ -151,20 +151,29 @@ describe.skipIf(missing !== '')(`the router of a node${missing === '' ? '' : ` (
   })
 
   test('an upgrade (SIGTERM), a crash and a dead control plane lose no packet', async () => {
+    const startMs = performance.now()
+    const at: string[] = []
+    const mark = (what: string): void => void at.push(`${what} ${Math.round(performance.now() - startMs)}`)
     const traffic = await startTraffic(cluster.node('a').host, tor, '198.51.100.1')
     let pid = pidOfRouter()
     process.kill(pid, 'SIGTERM')
+    mark('SIGTERM')
     pid = await another(pid)
     await established()
     await cluster.kill('control-plane')
+    mark('control plane dead')
     process.kill(pid, 'SIGKILL')
+    mark('SIGKILL')
     pid = await another(pid)
     // from the last good copy, password included
     await established()
     await bird.shows('show route protocol peer', /10\.244\.\d+\.0\/24/)
     await cluster.startControlPlane()
-    const { sent, lost } = await traffic.stop()
-    console.log(`upgrade and crash of the router: ${sent} datagrams through a learned route, ${lost} lost`)
+    mark('control plane back')
+    const { sent, lost, lostAtMs } = await traffic.stop()
+    console.log(
+      `upgrade and crash of the router: ${sent} datagrams through a learned route, ${lost} lost ${lostAtMs.join(' ')} (${at.join(', ')})`,
+    )
     expect(lost).toBe(0)
   })
 

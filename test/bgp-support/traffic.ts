@@ -6,10 +6,17 @@ import { LINUX, socketAddress } from '../../src/control-plane/routing/session/tc
 import type { LabHost } from '../../src/testing/network-lab/index.ts'
 import { poll } from '../support/poll.ts'
 
+export interface TrafficResult {
+  readonly sent: number
+  readonly lost: number
+  /** When those were sent that were lost, milliseconds after the start. */
+  readonly lostAtMs: readonly number[]
+}
+
 /** A datagram every 5 ms, each of which must be answered. */
 export interface LabTraffic {
   /** @returns once the last answer had its time */
-  stop(): Promise<{ readonly sent: number; readonly lost: number }>
+  stop(): Promise<TrafficResult>
 }
 
 const PORT = 9_999
@@ -26,7 +33,10 @@ export async function startTraffic(from: LabHost, to: LabHost, address: string):
   // a destination that cannot be reached is a lost datagram, not the end of the test
   for (const socket of [echo, client]) socket.on('error', () => {})
   let sent = 0
+  const startMs = performance.now()
+  let sentAtMs: number[] = []
   const send = (): void => {
+    sentAtMs.push(performance.now() - startMs)
     const message = Buffer.alloc(4)
     message.writeUInt32BE(sent++)
     client.send(message, PORT, address, () => {})
@@ -36,10 +46,11 @@ export async function startTraffic(from: LabHost, to: LabHost, address: string):
     return answered.size > 0 ? true : undefined
   })
   answered.clear()
+  sentAtMs = []
   sent = 1_000_000
   const first = sent
   const timer = setInterval(send, EVERY_MS)
-  let ended: { readonly sent: number; readonly lost: number } | undefined
+  let ended: TrafficResult | undefined
   return {
     async stop() {
       if (ended) return ended
@@ -51,7 +62,8 @@ export async function startTraffic(from: LabHost, to: LabHost, address: string):
       await delay(0)
       echo.close()
       client.close()
-      ended = { sent: total, lost: total - [...answered].filter((number) => number >= first).length }
+      const lost = Array.from({ length: total }, (_, i) => i).filter((i) => !answered.has(first + i))
+      ended = { sent: total, lost: lost.length, lostAtMs: lost.map((i) => Math.round(sentAtMs[i] as number)) }
       return ended
     },
   }
