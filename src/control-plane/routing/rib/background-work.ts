@@ -5,7 +5,7 @@ import type { RibState } from './rib-state.ts'
 import type { RouteChanges } from './route-changes.ts'
 
 /** Prefixes between two looks at the clock: some hundred microseconds. */
-const SLICE = 512
+const SLICE = 256
 
 interface Task {
   readonly kind: 'sweep' | 'rejudge' | 'decide' | 'release'

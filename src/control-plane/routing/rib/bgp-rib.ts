@@ -290,6 +290,7 @@ class BgpRib implements Rib {
   #queueAll(peer: RibPeer, family: Family, mark: 1 | 2): void {
     const table: RouteTable = this.#state.tables[family]
     const side = peer.families[family]
+    side.queue.reserve(table.prefixes.high)
     for (let prefix = 0; prefix < table.prefixes.high; prefix++) {
       if ((table.best[prefix] as number) >= 0 || side.advertised(prefix) >= 0) side.queue.push(prefix, mark)
     }

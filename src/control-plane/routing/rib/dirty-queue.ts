@@ -17,8 +17,15 @@ export class DirtyQueue {
     if (before >= mark) return
     this.#marks[id] = mark
     if (before !== 0) return
-    if (this.length === this.#ring.length) this.#grow()
+    if (this.length === this.#ring.length) this.#grow(2 * this.length)
     this.#ring[(this.#first + this.length++) & (this.#ring.length - 1)] = id
+  }
+
+  /** Makes room for all numbers below `count` at once. */
+  reserve(count: number): void {
+    const capacity = capacityFor(count)
+    if (capacity > this.#marks.length) this.#marks = grownUint8(this.#marks, capacity)
+    if (capacity > this.#ring.length) this.#grow(capacity)
   }
 
   /** The next one, or -1. `wasForced` tells its mark. */
@@ -48,8 +55,8 @@ export class DirtyQueue {
     return this.#marks.byteLength + this.#ring.byteLength
   }
 
-  #grow(): void {
-    const ring = new Int32Array(2 * this.#ring.length)
+  #grow(capacity: number): void {
+    const ring = new Int32Array(capacity)
     const tail = this.#ring.length - this.#first
     ring.set(this.#ring.subarray(this.#first))
     ring.set(this.#ring.subarray(0, this.#first), tail)

@@ -9,10 +9,11 @@ import { FAMILIES, type RibState } from './rib-state.ts'
 import type { RouteChanges } from './route-changes.ts'
 import { UpdatePacker } from './update-packer.ts'
 
-/** Prefixes looked at before their messages are built: those that share attributes share messages. */
-const BATCH = 8192
-/** Looked at in one call, so that a policy that rejects everything stalls nobody. */
-const MOST_PREFIXES = 32768
+/**
+ * Prefixes looked at in one call: those that share attributes share messages, and it takes but some milliseconds, also when a new policy changes little and
+ * nothing is to be sent.
+ */
+const BATCH = 2048
 
 /** Turns queued prefixes into messages, and keeps Adj-RIB-Out. */
 export class ExportWriter {
@@ -42,10 +43,10 @@ export class ExportWriter {
     const packer = this.#packer
     packer.begin(peer.session as SessionParameters)
     this.#exporter.begin(peer)
-    let left = MOST_PREFIXES
+    let left = BATCH
     for (const family of (peer.session as SessionParameters).families) {
       while (packer.length < maxBytes && left > 0 && this.#hasWork(peer.families[family])) {
-        left -= this.#batch(peer, family, Math.min(BATCH, Math.max(64, (maxBytes - packer.length) >> 3)))
+        left -= this.#batch(peer, family, Math.min(left, Math.max(64, (maxBytes - packer.length) >> 3)))
       }
     }
     this.#state.attributes.collect()
