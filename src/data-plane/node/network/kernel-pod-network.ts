@@ -121,8 +121,7 @@ export class KernelPodNetwork implements PodNetwork {
         if (devicesHere().has(plan.device)) await this.#delete([plan.device])
         await links().apply(plan.create)
         applySettings(hostEndSettings(plan.device))
-        await links().apply(plan.host)
-        await links(this.namespaceOf(pod.podUid)).apply(plan.pod)
+        await Promise.all([links().apply(plan.host), links(this.namespaceOf(pod.podUid)).apply(plan.pod)])
       }
       await routes.add(plan.routes)
       await hostPorts.add(pod)

@@ -82,6 +82,19 @@ export function devicesHere(): ReadonlySet<string> {
   return new Set(lines.map((line) => line.split(':')[0]?.trim() ?? '').filter((name) => name !== ''))
 }
 
+/** Index of a device in the network namespace of this thread; undefined when there is none, or the kernel does not tell. */
+export function deviceIndex(device: string): number | undefined {
+  try {
+    for (const line of readFileSync('/proc/thread-self/net/igmp', 'utf8').split('\n')) {
+      const [, index, name] = /^(\d+)\s+([^\s:]+)/.exec(line) ?? []
+      if (name === device) return Number(index)
+    }
+  } catch {
+    // a kernel without multicast
+  }
+  return undefined
+}
+
 /** Whether the kernel has IPv6. */
 export function hasIpv6(): boolean {
   return existsSync(`${ROOT}/ipv6`)

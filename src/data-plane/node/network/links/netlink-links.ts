@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
+import { inNetworkNamespace } from '../../../../base/linux/network-namespace.ts'
 import { RouteSocket, type NetlinkError } from '../../../forwarding/netlink/index.ts'
 import {
   AF_INET6,
@@ -17,6 +18,7 @@ import {
   writeSetLink,
 } from '../../../../protocols/netlink/route/index.ts'
 import type { NetlinkWriter } from '../../../../protocols/netlink/index.ts'
+import { deviceIndex } from './device-settings.ts'
 import { LinkError, type LinkStep, type LinkWriter } from './link-step.ts'
 
 const SCOPE_LINK = 253
@@ -35,7 +37,7 @@ export function netlinkWriter(namespace?: string): LinkWriter {
     async apply(steps) {
       if (steps.length === 0) return
       const socket = new RouteSocket(namespace === undefined ? {} : { namespace })
-      const batch = new Batch(socket)
+      const batch = new Batch(socket, namespace)
       try {
         for (const step of steps) await batch.add(step)
         await batch.flush()
@@ -50,12 +52,14 @@ export function netlinkWriter(namespace?: string): LinkWriter {
 /** Steps become messages; as many as possible are sent at once. */
 class Batch {
   readonly #socket: RouteSocket
+  readonly #namespace: string | undefined
   readonly #indexes = new Map<string, number>([['lo', LOOPBACK]])
   readonly #files: number[] = []
   #steps: { readonly step: LinkStep; readonly link: number }[] = []
 
-  constructor(socket: RouteSocket) {
+  constructor(socket: RouteSocket, namespace: string | undefined) {
     this.#socket = socket
+    this.#namespace = namespace
   }
 
   async add(step: LinkStep): Promise<void> {
@@ -96,10 +100,15 @@ class Batch {
     const known = this.#indexes.get(device)
     if (known !== undefined) return known
     await this.flush()
-    const link = await this.#socket.link(device)
-    if (!link) throw new LinkError('ENODEV', `there is no device ${device}`)
-    this.#indexes.set(device, link.index)
-    return link.index
+    const index = this.#look(device) ?? (await this.#socket.link(device))?.index
+    if (index === undefined) throw new LinkError('ENODEV', `there is no device ${device}`)
+    this.#indexes.set(device, index)
+    return index
+  }
+
+  /** A file says it too, without waiting for the lock under which all of the machine's links change. */
+  #look(device: string): number | undefined {
+    return this.#namespace === undefined ? deviceIndex(device) : inNetworkNamespace(this.#namespace, () => deviceIndex(device))
   }
 
   #write(writer: NetlinkWriter, sequence: number, step: LinkStep, link: number): void {
