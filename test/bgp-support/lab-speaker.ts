@@ -141,8 +141,13 @@ export class LabSpeaker {
     return texts.flatMap((text) => text.split('\n').filter((line) => line !== ''))
   }
 
-  async waitFor<T>(what: string, probe: () => T | false | undefined | Promise<T | false | undefined>, withinMs = 20_000): Promise<T> {
-    return this.#waited(what, probe, withinMs)
+  async waitFor<T>(
+    what: string,
+    probe: () => T | false | undefined | Promise<T | false | undefined>,
+    withinMs = 20_000,
+    everyMs = 50,
+  ): Promise<T> {
+    return this.#waited(what, probe, withinMs, everyMs)
   }
 
   /** Without a word, as for an upgrade: routes stay in the kernel. */
@@ -158,9 +163,14 @@ export class LabSpeaker {
     await this.#fib.close()
   }
 
-  async #waited<T>(what: string, probe: () => T | false | undefined | Promise<T | false | undefined>, withinMs: number): Promise<T> {
+  async #waited<T>(
+    what: string,
+    probe: () => T | false | undefined | Promise<T | false | undefined>,
+    withinMs: number,
+    everyMs = 50,
+  ): Promise<T> {
     try {
-      return await poll(what, async () => (await probe()) || undefined, { withinMs, everyMs: 50 })
+      return await poll(what, async () => (await probe()) || undefined, { withinMs, everyMs })
     } catch (error) {
       const known = [...routeViews(this.speaker)].map(({ prefix, candidates, fib }) => ({
         prefix,
