@@ -8,7 +8,7 @@ const NUMBERS = { set: 1, sequence: 2, 'confed-sequence': 3, 'confed-set': 4 } a
 /**
  * Checks the segments of an AS_PATH (RFC 7606 7.2).
  *
- * @param confederation whether confederation segments may stand in it (RFC 5065 5): not in one from an external peer
+ * @param confederation whether confederation segments may stand in it (RFC 5065 5)
  * @returns what is wrong, or undefined
  */
 export function checkAsPath(bytes: Uint8Array, start: number, end: number, asBytes: 2 | 4, confederation: boolean): string | undefined {

@@ -27,7 +27,8 @@ export function checkAttribute(
     case ATTRIBUTE.asPath: {
       // with 4-byte numbers it would no longer fit an attribute
       if (!options.fourOctetAs && size > MAX_SHORT_PATH_BYTES) return withdraw('7.2', `${size} bytes are too many`)
-      const wrong = checkAsPath(bytes, start, end, options.fourOctetAs ? 4 : 2, options.internal)
+      // no session is inside a confederation here, so its segments are errors from internal peers as well (RFC 5065 5)
+      const wrong = checkAsPath(bytes, start, end, options.fourOctetAs ? 4 : 2, false)
       return wrong === undefined ? undefined : withdraw('7.2', wrong)
     }
     case ATTRIBUTE.nextHop:

@@ -31,6 +31,7 @@ describe('RFC 7606: treat-as-withdraw', () => {
     ['ORIGIN of two bytes', [[0x40, 1, 2, 0, 0], AS_PATH, NEXT_HOP], 'ORIGIN', '7.1'],
     ['ORIGIN that is not defined', [[0x40, 1, 1, 3], AS_PATH, NEXT_HOP], 'ORIGIN', '7.1'],
     ['an unknown segment type', [ORIGIN, [0x40, 2, 6, 9, 1, 0, 0, 0, 1], NEXT_HOP], 'AS_PATH', '7.2'],
+    ['confederation segments, internal', [ORIGIN, [0x40, 2, 6, 4, 1, 0, 0, 0, 1], NEXT_HOP], 'AS_PATH', '7.2', internal],
     ['confederation segments from outside', [ORIGIN, [0x40, 2, 6, 3, 1, 0, 0, 0, 1], NEXT_HOP], 'AS_PATH', '7.2'],
     ['a segment that overruns', [ORIGIN, [0x40, 2, 6, 2, 2, 0, 0, 0, 1], NEXT_HOP], 'AS_PATH', '7.2'],
     ['one byte behind the last segment', [ORIGIN, [0x40, 2, 7, 2, 1, 0, 0, 0, 1, 0], NEXT_HOP], 'AS_PATH', '7.2'],
