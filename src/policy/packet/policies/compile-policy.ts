@@ -33,8 +33,8 @@ export function namedPortKey(protocol: string, name: string): string {
  */
 export function compileNetworkPolicy(object: NetworkPolicy): CompiledSource {
   const { name, namespace = 'default', annotations } = object.metadata
-  const { podSelector, ingress, egress, policyTypes } = object.spec ?? {}
-  const types = policyTypes ?? ['Ingress', ...(egress && egress.length > 0 ? ['Egress'] : [])]
+  const { podSelector, ingress, egress, policyTypes = [] } = object.spec ?? {}
+  const types = policyTypes.length > 0 ? policyTypes : ['Ingress', ...(egress && egress.length > 0 ? ['Egress'] : [])]
   const build = new SourceBuilder()
   const peersOf = (peers: readonly NetworkPolicyPeer[] | undefined): readonly PeerMatch[] =>
     peers === undefined || peers.length === 0

@@ -18,11 +18,12 @@ export interface PodFacts {
 /**
  * Facts of a pod, or undefined for pods that no policy can see: those of the host's network, and completed ones, whose addresses may be
  * another's by now. Terminating pods count until they are gone.
- * @param ips the addresses, when known better than by the status
+ * @param ips the addresses, when known better than by the status: the pod has them, whatever its phase. The API may call a pod Failed whose programs run on
  */
 export function podFacts(pod: Pod, ips?: readonly string[]): PodFacts | undefined {
   const { spec, status, metadata } = pod
-  if (spec?.hostNetwork === true || status?.phase === 'Succeeded' || status?.phase === 'Failed') return undefined
+  if (spec?.hostNetwork === true) return undefined
+  if (ips === undefined && (status?.phase === 'Succeeded' || status?.phase === 'Failed')) return undefined
   const namespace = metadata.namespace ?? 'default'
   const reported = status?.podIPs?.map(({ ip }) => ip ?? '') ?? [status?.podIP ?? '']
   const containers = [

@@ -71,7 +71,7 @@ describe('what a policy selects', () => {
 
   test('policyTypes default to Ingress, and Egress where there are rules for it', () => {
     const { policies } = compilePolicies(
-      input({ networkPolicies: [netpol({}, 'p'), netpol({ egress: [{}] }, 'q'), netpol({ egress: [] }, 'r')] }),
+      input({ networkPolicies: [netpol({}, 'p'), netpol({ egress: [{}] }, 'q'), netpol({ egress: [], policyTypes: [] }, 'r')] }),
     )
     const judged = ['p', 'q', 'r'].map((name) => {
       const one = policies.get(`NetworkPolicy/x/${name}`)
@@ -256,5 +256,15 @@ describe('PolicyCompiler', () => {
     expect(compiler.update({ ...given, pods: [late, old] }).pods.get('10.0.0.9')?.name).toBe('old')
     expect(compiler.update({ ...given, pods: [late, old], released: new Set(['uid-old']) }).pods.size).toBe(0)
     expect(compiler.update({ ...given, pods: [late, old] }).pods.size).toBe(1)
+  })
+
+  test('judges a pod of this node to its end, whatever its phase says', () => {
+    const over = pod('b', '10.0.0.2', { status: { phase: 'Failed', podIPs: [{ ip: '10.0.0.2' }] } })
+    const given = input({ networkPolicies: [deny], pods: [over] })
+    const compiler = new PolicyCompiler()
+    const claims = new Map([['uid-b', { pod: over, ips: ['10.0.0.2'] }]])
+    expect([...compiler.update({ ...given, claims }).pods.keys()]).toEqual(['10.0.0.2'])
+    expect(compiler.update({ ...given, claims: new Map(), released: new Set(['uid-b']) }).pods.size).toBe(0)
+    expect(compiler.update(given).pods.size).toBe(0)
   })
 })
