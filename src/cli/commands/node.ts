@@ -12,7 +12,7 @@ import { readIfPresent } from '../connect.ts'
 import type { CliContext } from '../context.ts'
 import { dataDirOf } from '../data-dir.ts'
 import { CliError, usageError } from '../errors/cli-error.ts'
-import { fetchCertificateAuthority } from '../node/fetch-ca.ts'
+import { certificateNamed, fetchCertificateAuthority } from '../node/fetch-ca.ts'
 import { containerPath } from '../node/container-path.ts'
 import { followSupervisor } from '../up/supervisor-link.ts'
 
@@ -93,7 +93,11 @@ async function controlPlaneOf(
     throw usageError('the node does not know its control plane', 'add --server https://HOST:PORT, --token and --ca-hash')
   if (!URL.canParse(server)) throw usageError(`--server "${server}" is no URL`, 'write it as https://HOST:PORT')
   if (options.caFile !== undefined) return { server, caCertificate: readFileSync(resolve(context.cwd, options.caFile), 'utf8') }
-  if (options.caHash !== undefined) return { server, caCertificate: await fetchCertificateAuthority(server, options.caHash) }
+  if (options.caHash !== undefined) {
+    // a node that has been here before starts without its control plane
+    const kept = readIfPresent(dataLayout(dataDir).node(options.name ?? defaultNodeName()).caCertificate)
+    return { server, caCertificate: certificateNamed(options.caHash, kept) ?? (await fetchCertificateAuthority(server, options.caHash)) }
+  }
   if (local !== undefined && local.server === server) return { server, caCertificate: local.caCertificate }
   throw usageError(
     'the node cannot know that the control plane is the right one',

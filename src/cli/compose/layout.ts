@@ -23,6 +23,8 @@ export interface NodeLayout {
   readonly pods: string
   /** 0700: the node's certificate and its last good copies. */
   readonly state: string
+  /** PEM of the control plane's CA, as it was believed at the last start. */
+  readonly caCertificate: string
 }
 
 export function dataLayout(dir: string): DataLayout {
@@ -37,7 +39,7 @@ export function dataLayout(dir: string): DataLayout {
     adminKubeconfig: join(controlPlane, 'admin.kubeconfig'),
     node: (name) => {
       const root = join(dir, 'nodes', name)
-      return { root, pods: join(root, 'runtime'), state: join(root, 'state') }
+      return { root, pods: join(root, 'runtime'), state: join(root, 'state'), caCertificate: join(root, 'state/ca.crt') }
     },
   }
 }

@@ -76,6 +76,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const { clock, random, log, addresses = ['127.0.0.1'], nodeRoutes: routes = 'auto' } = options
   const layout = dataLayout(options.dataDir).node(options.name)
   await makeDirectories(options.dataDir, layout)
+  await writeFile(layout.caCertificate, options.caCertificate, { mode: 0o600 })
   const metrics = createMetrics()
   const mode = await chooseNetworkMode({ asked: options.network ?? 'auto', addresses, routes, log })
   const claim = mode === 'kernel' ? await claimKernelNetwork() : await claimPodRange({ ...options, file: join(layout.state, 'pod-cidr') })

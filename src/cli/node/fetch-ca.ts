@@ -1,4 +1,4 @@
-import { createHash, type X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { connect as tlsConnect } from 'node:tls'
 import { CliError } from '../errors/cli-error.ts'
 
@@ -17,6 +17,15 @@ export async function fetchCertificateAuthority(server: string, hash: string): P
     why: `it shows ${chain.map(hashOfKey).join(', ') || 'no certificate'}`,
     fix: 'check the address, and the hash with "biplane token create" on the machine of the control plane',
   })
+}
+
+/** The certificate, when it is the one that the hash names. @param pem such as was kept at an earlier start */
+export function certificateNamed(hash: string, pem: string | undefined): string | undefined {
+  try {
+    return pem !== undefined && hashOfKey(new X509Certificate(pem)) === hash.toLowerCase() ? pem : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function hashOfKey(certificate: X509Certificate): string {
