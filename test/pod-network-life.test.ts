@@ -7,6 +7,7 @@ import { pods } from '../src/api/core/v1/pod.ts'
 import type { Pod } from '../src/api/generated/types.ts'
 import { loadLibc } from '../src/base/linux/libc.ts'
 import { dataLayout } from '../src/cli/compose/layout.ts'
+import { netlinkWriter, probePodNetwork } from '../src/data-plane/node/network/index.ts'
 import { labProblem, type LabHost } from '../src/testing/network-lab/index.ts'
 import { ECHO_SERVER, EchoTraffic } from './support/echo.ts'
 import { LabCluster } from './support/lab-cluster.ts'
@@ -248,6 +249,21 @@ describe.skipIf(missing !== '')(`the life of pods in the kernel's network${missi
     const [second] = ipsOf(await cluster.createPod('two', { node: 'a' }))
     expect(second).not.toBe(first)
     await cluster.deletePod('two')
+  })
+
+  test('what is missing is said in words that help', async () => {
+    const probe = (): ReturnType<typeof probePodNetwork> => probePodNetwork({ links: netlinkWriter, needsTunnel: true })
+    expect(await probe()).toEqual([])
+    const path = process.env['PATH']
+    process.env['PATH'] = '/nowhere'
+    try {
+      const [problem, ...others] = await probe()
+      expect(problem?.what).toContain('no address translation by nf_tables')
+      expect(problem?.fix).toContain('install nftables')
+      expect(others).toEqual([])
+    } finally {
+      process.env['PATH'] = path
+    }
   })
 
   test('a second agent in the same network is refused, and the first is not disturbed', async () => {

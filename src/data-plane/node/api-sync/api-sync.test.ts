@@ -349,6 +349,43 @@ describe('registration', () => {
     expect(registered).toBe(1)
   })
 
+  test('tells of what the pod network needs others to know, and of ranges only once', async () => {
+    const annotations = { 'biplane.dev/vtep-mac': '0a:62:00:00:00:01' }
+    void register({ node: { ...node, annotations, podCidrs: ['10.9.0.0/24'] } })
+    await clock.advance(0)
+    const made = await cluster.client.of(nodes).get('n1')
+    expect(made.metadata.annotations).toMatchObject(annotations)
+    expect(made.spec?.podCIDRs).toEqual(['10.9.0.0/24'])
+    // the next agent has another end of the tunnel, and other ranges: those are not changed under others' feet
+    stop.abort()
+    stop = new AbortController()
+    void register({ node: { ...node, annotations: { 'biplane.dev/vtep-mac': '0a:62:00:00:00:02' }, podCidrs: ['10.8.0.0/24'] } })
+    await clock.advance(0)
+    const next = await cluster.client.of(nodes).get('n1')
+    expect(next.metadata.annotations?.['biplane.dev/vtep-mac']).toBe('0a:62:00:00:00:02')
+    expect(next.spec?.podCIDRs).toEqual(['10.9.0.0/24'])
+  })
+
+  test('a problem that ends is told of at once where that is known', async () => {
+    let problem: string | undefined = 'no pod CIDR'
+    let changed = (): void => {}
+    void register({
+      problem: () => problem,
+      onProblemChange: (fn) => {
+        changed = fn
+        return () => {}
+      },
+    })
+    const ready = async (): Promise<string | undefined> =>
+      (await cluster.client.of(nodes).get('n1')).status?.conditions?.find(({ type }) => type === 'Ready')?.status
+    await clock.advance(0)
+    expect(await ready()).toBe('False')
+    problem = undefined
+    changed()
+    await clock.advance(0)
+    expect(await ready()).toBe('True')
+  })
+
   test('a problem makes it NotReady at the next heartbeat, and Ready again', async () => {
     let problem: string | undefined
     void register({ problem: () => problem })
