@@ -90,6 +90,7 @@ async function main(prefixes: number, rounds: number, names: string | undefined)
     const feeds = generateFeeds({ prefixes, neighbours: NEIGHBOUR_AS.slice(0, 2) })
     for (const [i, { bytes }] of feeds.feeds.entries()) writeFileSync(join(dir, `feed-${i}.bin`), bytes)
     const results = new Map<RouterUnderTest, Round[]>()
+    const failures: string[] = []
     for (let round = 0; round < rounds; round++) {
       for (const router of ROUTERS) {
         if (names && !names.split(',').includes(router.name)) continue
@@ -98,12 +99,18 @@ async function main(prefixes: number, rounds: number, names: string | undefined)
           process.stderr.write(`${router.name} left out: ${problem}\n`)
           continue
         }
-        const result = await measure(router, feeds, dir)
-        process.stderr.write(`${router.name}: ${JSON.stringify(result)}\n`)
-        results.set(router, [...(results.get(router) ?? []), result])
+        try {
+          const result = await measure(router, feeds, dir)
+          process.stderr.write(`${router.name}: ${JSON.stringify(result)}\n`)
+          results.set(router, [...(results.get(router) ?? []), result])
+        } catch (error) {
+          // one that gives up does not take the others' figures with it
+          process.stderr.write(`${router.name}: ${(error as Error).message}\n`)
+          failures.push(`${router.name} did not do the work in round ${round + 1}: ${(error as Error).message.split('\n')[0]}`)
+        }
       }
     }
-    report('bgp-scale', lines(feeds, prefixes, rounds, results))
+    report('bgp-scale', [...lines(feeds, prefixes, rounds, results), ...failures.flatMap((text) => ['', text])])
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
