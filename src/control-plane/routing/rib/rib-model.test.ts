@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatPrefix, type IpPrefix, parseIp, parsePrefix } from '../../../base/ip.ts'
-import { type CompiledRoutePolicy, compileRoutePolicy } from '../../../policy/route/index.ts'
+import { type CompiledRoutePolicy, compileRoutePolicy, type FibRoute } from '../../../policy/route/index.ts'
 import {
   bodyOf,
   decodeUpdate,
@@ -117,6 +117,8 @@ class Driver {
   readonly rib: Rib
   readonly heard = new Map<string, Map<string, PathAttributes>>()
   readonly ended = new Set<string>()
+  /** The forwarding table after all changes taken. */
+  readonly fib = new Map<string, FibRoute>()
   readonly #up = new Set<string>()
 
   constructor() {
@@ -126,7 +128,7 @@ class Driver {
       return metric === undefined ? undefined : { metric }
     }
     const listener = { exportsPending: ignore, workPending: ignore, fibPending: ignore }
-    this.rib = createRib({ localAs: LOCAL_AS, routerId: ROUTER_ID, resolver: { resolve }, listener })
+    this.rib = createRib({ localAs: LOCAL_AS, routerId: ROUTER_ID, maximumPaths: 3, multipathRelax: true, resolver: { resolve }, listener })
     for (const peer of PEERS) {
       this.rib.addPeer({
         name: peer.name,
@@ -185,6 +187,13 @@ class Driver {
     }
   }
 
+  takeFib(): void {
+    for (let changes = this.rib.takeFibChanges(2); changes; changes = this.rib.takeFibChanges(2)) {
+      for (const route of changes.remove) expect(this.fib.delete(keyOf(route)), 'removed but never added').toBe(true)
+      for (const route of changes.add) this.fib.set(keyOf(route), route)
+    }
+  }
+
   settle(): void {
     this.work()
     for (const peer of PEERS) if (this.isUp(peer)) this.take(peer, 1000, 4096)
@@ -200,6 +209,8 @@ class Driver {
     for (const one of read.message.announced) routes.set(formatPrefix(one), read.message.attributes)
   }
 }
+
+const keyOf = ({ prefix, metric }: FibRoute): string => `${formatPrefix(prefix)} ${metric}`
 
 const asNumber = fc.constantFrom(1, 2, 3, LOCAL_AS, 70000)
 const attributes: fc.Arbitrary<PathAttributes> = fc
@@ -231,7 +242,7 @@ const event = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('down' as const, 'up' as const, 'up' as const), peer }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('originate' as const, 'remove' as const), prefixes: someOf, med: fc.nat(3) }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('take' as const, 'take' as const, 'refresh' as const), peer }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('work' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('work' as const) }) },
 )
 
 const parse = (text: string): IpPrefix => parsePrefix(text) as IpPrefix
@@ -250,6 +261,8 @@ test('after any events, best paths and what every peer heard are those of the na
         const found = driver.rib.explain(parse(prefix))?.candidates.find(({ state }) => state.kind === 'best')
         expect([prefix, found?.from, found?.attributes]).toEqual([prefix, best && (best.peer?.name ?? 'Static'), best?.attributes])
       }
+      driver.takeFib()
+      expect(driver.fib).toEqual(new Map([...driver.rib.fibRoutes()].map((route) => [keyOf(route), route])))
       for (const to of PEERS) {
         if (!driver.isUp(to)) continue
         const wanted = PREFIXES.flatMap((prefix) => {
@@ -334,5 +347,6 @@ function apply(driver: Driver, model: ReferenceRib, one: Event): void {
       return
     case 'work':
       driver.rib.work(0, () => 0)
+      driver.takeFib()
   }
 }
