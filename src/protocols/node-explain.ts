@@ -71,6 +71,8 @@ export interface ServiceAnswer {
   /** `namespace/name:port`. */
   readonly service?: string
   readonly explanation: readonly string[]
+  /** With reject and drop: first packets that the kernel has turned away so. */
+  readonly refused?: number
 }
 
 export interface VerdictAnswer {

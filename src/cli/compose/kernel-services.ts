@@ -7,7 +7,14 @@ import type { Metrics } from '../../base/metrics.ts'
 import { openConntrackCleaner, type ConntrackCleaner } from '../../data-plane/forwarding/conntrack/index.ts'
 import type { Nft } from '../../data-plane/forwarding/contract.ts'
 import type { PodRoutes } from '../../data-plane/node/network/index.ts'
-import { conntrackFlows, KernelServiceProxy, serviceRangeRoutes } from '../../data-plane/service-proxy/kernel/index.ts'
+import {
+  conntrackFlows,
+  KernelServiceProxy,
+  serveHealthz,
+  serviceRangeRoutes,
+  type HealthzAnswer,
+  type Refusal,
+} from '../../data-plane/service-proxy/kernel/index.ts'
 import type { ChangingList } from '../../data-plane/service-proxy/index.ts'
 import type { ServiceNode, ServiceTable } from '../../policy/packet/services/index.ts'
 import type { Source } from './packet-sources.ts'
@@ -34,6 +41,8 @@ export interface KernelServicesOptions {
   readonly report: (reason: string, message: string) => void
 }
 
+/** Taint that cluster-autoscaler puts on nodes that it removes. */
+const GOING = 'ToBeDeletedByClusterAutoscaler'
 const ZONE = 'topology.kubernetes.io/zone'
 
 /** The service proxy of a node in kernel mode, made anew when a fact it is built on changes: the zone of the node, its pod ranges, the service ranges. */
@@ -56,7 +65,19 @@ export class KernelServices {
     return revision === 0n ? undefined : revision
   }
 
+  /** How often the kernel turned away whom it could not serve. @throws NftError */
+  async refusals(): Promise<readonly Refusal[]> {
+    return (await this.#proxy?.refusals()) ?? []
+  }
+
   async run(signal: AbortSignal): Promise<void> {
+    const { addresses, log } = this.#options
+    const answer = (isNodeEligible?: boolean): HealthzAnswer =>
+      this.#proxy?.healthz(isNodeEligible) ?? { code: 503, body: '{"reason":"services are not known yet"}' }
+    await Promise.all([this.#follow(signal), serveHealthz({ addresses, log, answer, isNodeEligible: () => this.#isEligible() }, signal)])
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
     const { known, serviceCIDRs, log, clock } = this.#options
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     await Promise.race([Promise.all([known, serviceCIDRs.known]), aborted])
@@ -118,9 +139,20 @@ export class KernelServices {
     for (const stop of stops) stop()
   }
 
+  /** Load balancers are to leave a node alone that is about to go. Source: kube-proxy, KEP-3836. */
+  #isEligible(): boolean {
+    const node = this.#node()
+    return node?.metadata.deletionTimestamp === undefined && !(node?.spec?.taints ?? []).some(({ key }) => key === GOING)
+  }
+
+  #node(): Node | undefined {
+    const { name, nodes } = this.#options
+    return nodes.list().find(({ metadata }) => metadata.name === name)
+  }
+
   #facts(): ServiceNode {
-    const { name, addresses, nodes, serviceCIDRs } = this.#options
-    const node = nodes.list().find(({ metadata }) => metadata.name === name)
+    const { name, addresses, serviceCIDRs } = this.#options
+    const node = this.#node()
     const zone = node?.metadata.labels?.[ZONE]
     return {
       name,

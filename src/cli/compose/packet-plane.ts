@@ -106,6 +106,7 @@ export async function openPacketPlane(options: PacketPlaneOptions): Promise<Pack
         policies: () => enforcer.policy(),
         counters: () => enforcer.counters(),
         denials: () => enforcer.recent(),
+        refusals: async () => (await services?.refusals()) ?? [],
         kernelCounters: () => kernelCounters.read(),
         route: readRoute,
         router: async (target, signal) => {

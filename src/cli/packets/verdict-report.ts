@@ -11,7 +11,8 @@ export function verdictText(report: VerdictReport, { wide }: { readonly wide: bo
   ]
   if (wide) lines.push(`compiled  services at revision ${revisions.services ?? 'none'}, policies at ${revisions.policies ?? 'none'}`)
   if (service) {
-    lines.push(`service   ${service.action}${service.service === undefined ? '' : ` to ${service.service}`}`)
+    const counted = service.refused === undefined ? '' : ` [${service.refused} packets]`
+    lines.push(`service   ${service.action}${service.service === undefined ? '' : ` to ${service.service}`}${counted}`)
     lines.push(
       ...(wide || service.action === 'reject' || service.action === 'drop' ? service.explanation : []).map(
         (reason) => `          ${reason}`,

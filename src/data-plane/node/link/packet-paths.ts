@@ -1,6 +1,6 @@
 import { messageOf, StatusError } from '../../../base/errors.ts'
 import { formatIp, parsePrefix } from '../../../base/ip.ts'
-import { BadAddressError, explainVerdict, type CountedRule } from '../../../policy/packet/explain/index.ts'
+import { BadAddressError, explainVerdict, type CountedRefusal, type CountedRule } from '../../../policy/packet/explain/index.ts'
 import type { PacketPolicy } from '../../../policy/packet/policies/index.ts'
 import type { ServiceTable } from '../../../policy/packet/services/index.ts'
 import {
@@ -26,6 +26,8 @@ export interface PacketPathParts {
   readonly counters?: () => Promise<readonly CountedRule[]>
   /** The last packets that policies have denied, oldest first. */
   readonly denials?: () => readonly object[]
+  /** How often the kernel turned away whom a service could not serve, by frontend. */
+  readonly refusals?: () => Promise<readonly CountedRefusal[]>
   /** What became of packets for other reasons than policies. */
   readonly kernelCounters?: () => object
   /** The kernel's route to an address; a string says why there is none. See `kernelRoute`. */
@@ -45,6 +47,7 @@ export function packetPaths(parts: PacketPathParts): Readonly<Record<string, Nod
         node: parts.node,
         rules: (await parts.counters?.()) ?? [],
         denials: parts.denials?.() ?? [],
+        refusals: (await parts.refusals?.()) ?? [],
         kernel: parts.kernelCounters?.(),
       },
     }),
@@ -61,6 +64,7 @@ async function verdict(parts: PacketPathParts, query: URLSearchParams): Promise<
       ...(services ? { services } : {}),
       ...(policies ? { policies } : {}),
       ...(counters ? { counters } : {}),
+      ...(parts.refusals ? { refusals: await parts.refusals() } : {}),
     })
     const ways: WayAnswer[] = []
     for (const way of answer.ways) ways.push({ ...way, ...(await routeOf(parts, way.address)) })

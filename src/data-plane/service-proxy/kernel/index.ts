@@ -10,10 +10,11 @@
  *   kernel-tables             what we know the kernel has; difference or all anew
  *   applied-journal           that knowledge on disk, with a marker in the kernel that says which line is in force
  *   repair-pace               when to put right what somebody else changed
- *   health-checks, proxy-health, stale-flows, service-range-routes, refusal-counters   what belongs to a service proxy besides
+ *   health-checks, proxy-health, healthz-server, stale-flows, service-range-routes, refusal-counters   what belongs to a service proxy besides
  */
 export { conntrackFlows } from './conntrack-flows.ts'
 export { HealthChecks } from './health-checks.ts'
+export { serveHealthz } from './healthz-server.ts'
 export { KernelServiceProxy, type KernelServiceProxyOptions } from './kernel-service-proxy.ts'
 export { type HealthzAnswer } from './proxy-health.ts'
 export { TABLE as SERVICE_TABLE } from './ruleset.ts'

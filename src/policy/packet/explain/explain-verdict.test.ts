@@ -73,6 +73,19 @@ test('a service is translated, and each endpoint judged', () => {
   expect(answer.revisions).toEqual({ services: String(services.revision), policies: policies.revision })
 })
 
+test('a service without endpoints refuses, and the kernel has counted how often', () => {
+  const empty = compileServices([service], [], { name: 'n1', addresses: ['192.168.0.1'] })
+  const question = { from: '10.244.1.2', to: '10.96.0.9', protocol: 'TCP', port: 80 } as const
+  const refusals = [
+    { frontend: 'TCP/10.96.0.9:80', packets: 4 },
+    { frontend: 'TCP/10.96.0.10:80', packets: 7 },
+  ]
+  expect(explainVerdict(question, { node: 'n1', services: empty, refusals }).service).toMatchObject({ action: 'reject', refused: 4 })
+  expect(explainVerdict(question, { node: 'n1', services: empty }).service).not.toHaveProperty('refused')
+  // who is served is not turned away, whatever was counted before
+  expect(explainVerdict(question, { node: 'n1', services, refusals }).service).not.toHaveProperty('refused')
+})
+
 test('an address of no service goes straight, and isolation names its policy', () => {
   const answer = ask('10.244.2.4', '10.244.1.3', 5432)
   expect(answer.service).toMatchObject({ action: 'pass' })

@@ -14,12 +14,20 @@ export interface CountedRule {
   readonly bytes: number
 }
 
+/** What the kernel has counted of connections to a frontend that it turned away. */
+export interface CountedRefusal {
+  /** `TCP/10.96.0.1:80`. */
+  readonly frontend: string
+  readonly packets: number
+}
+
 /** What is in force on a node, as compiled. */
 export interface NodeArtefacts {
   readonly node: string
   readonly services?: ServiceTable
   readonly policies?: PacketPolicy
   readonly counters?: readonly CountedRule[]
+  readonly refusals?: readonly CountedRefusal[]
 }
 
 /** Endpoints that are looked at one by one. */
@@ -40,7 +48,7 @@ export function explainVerdict(question: VerdictQuestion, artefacts: NodeArtefac
   if (from.includes(':') !== to.includes(':')) throw new BadAddressError(`${from} and ${to} are of different families`)
   const asked = { ...question, from, to }
   const { services, policies } = artefacts
-  const { service, targets } = translate(services, asked)
+  const { service, targets } = translate(artefacts, asked)
   const ways = targets.slice(0, MAX_WAYS).map((target): WayAnswer => {
     if (!policies) return target
     // as the policies see it: addresses of endpoints, before masquerading
@@ -68,13 +76,19 @@ interface Target {
 }
 
 function translate(
-  services: ServiceTable | undefined,
+  { services, refusals = [] }: NodeArtefacts,
   { from, to, protocol, port }: VerdictQuestion,
 ): { readonly service?: ServiceAnswer; readonly targets: readonly Target[] } {
   const straight = [{ address: to, port, masquerade: false }]
   if (!services || protocol === 'ICMP') return { targets: straight }
   const { action, frontend, backends, explanation } = resolveService(services, { from, to, protocol, port })
-  const service = { action, ...(frontend ? { frontend: frontend.key, service: frontend.service } : {}), explanation }
+  const counted = action === 'reject' || action === 'drop' ? refusals.filter((refusal) => refusal.frontend === frontend?.key) : []
+  const service = {
+    action,
+    ...(frontend ? { frontend: frontend.key, service: frontend.service } : {}),
+    explanation,
+    ...(counted.length > 0 ? { refused: counted.reduce((sum, { packets }) => sum + packets, 0) } : {}),
+  }
   if (action === 'pass') return { service, targets: straight }
   return { service, targets: backends.map(({ address, port, masquerade }) => ({ address, port, masquerade })) }
 }
