@@ -187,6 +187,15 @@ describe.skipIf(missing !== '')(`the router of a node${missing === '' ? '' : ` (
     })
   })
 
+  test('a drain (SIGUSR2) leads traffic away first', async () => {
+    const pid = pidOfRouter()
+    process.kill(pid, 'SIGUSR2')
+    await bird.shows('show route protocol peer all', /BGP\.community: .*\(65535,0\)/)
+    await another(pid)
+    await established()
+    await bird.shows('show route protocol peer all', /10\.244\.(?!.*\(65535,0\))/s)
+  })
+
   test('takes its routes back when no Router selects the node any more', async () => {
     await cluster.client.of(routers).delete('default')
     await poll('no routes', async () =>

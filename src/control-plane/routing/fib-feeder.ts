@@ -1,4 +1,4 @@
-import { formatIp, formatPrefix } from '../../base/ip.ts'
+import { formatIp, formatPrefix, type IpBytes } from '../../base/ip.ts'
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
@@ -6,6 +6,7 @@ import type { Fib, FibNextHop, FibProblem, FibRoute } from '../../policy/route/f
 import type { StaticConfig } from './config/index.ts'
 import type { InteriorTable } from './interior.ts'
 import type { Rib } from './rib/contract.ts'
+import { isLinkLocal } from './session-addresses.ts'
 
 /** Changes handed to the kernel in one go. */
 const BATCH = 5_000
@@ -17,6 +18,8 @@ export interface FibFeederOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly interior: () => InteriorTable
+  /** Of a link-local gateway, which says nothing without it. */
+  readonly deviceOf: (gateway: IpBytes) => string | undefined
 }
 
 export interface FibInput {
@@ -144,6 +147,10 @@ export class FibFeeder {
   #resolve(route: FibRoute, { table }: FibInput): FibRoute {
     const interior = this.#options.interior()
     const nextHops = route.nextHops.map((hop): FibNextHop => {
+      if (hop.gateway && isLinkLocal(hop.gateway)) {
+        const device = this.#options.deviceOf(hop.gateway)
+        return device === undefined ? hop : { ...hop, device }
+      }
       const via = hop.gateway && interior.lookup(hop.gateway)
       if (!via) return hop
       // the kernel takes gateways on a link only: one further away is reached through the gateway of its route

@@ -37,8 +37,10 @@ export function sessionAddresses(
   const sharedSubnets = addresses.flatMap(({ subnet }): IpPrefix[] => (subnet && !isLinkLocal(subnet.bytes) ? [subnet] : []))
   const isOnLink = isLinkLocal(session.remote) || sharedSubnets.some((subnet) => prefixContains(subnet, session.remote))
   const linkLocal = isOnLink ? addresses.find(({ bytes }) => isLinkLocal(bytes))?.bytes : undefined
+  // others than the peer need an address that means something to them too
+  const global = isLinkLocal(local) ? addresses.find(({ bytes }) => bytes.length === 16 && !isLinkLocal(bytes))?.bytes : undefined
   return {
-    localAddresses: { [localFamily]: local, ...(other ? { [localFamily === 4 ? 6 : 4]: other } : {}) },
+    localAddresses: { [localFamily]: global ?? local, ...(other ? { [localFamily === 4 ? 6 : 4]: other } : {}) },
     ...(linkLocal ? { localLinkLocal: linkLocal } : {}),
     ...(isOnLink ? { sharedSubnets } : {}),
   }

@@ -63,7 +63,13 @@ export class Speaker {
     this.#options = options
     const { clock, random, log, sockets } = options
     this.#bfd = new BfdManager({ sockets: options.bfdSockets, clock, random, log })
-    this.#feeder = new FibFeeder({ fib: options.fib, clock, log, interior: () => this.#interior })
+    this.#feeder = new FibFeeder({
+      fib: options.fib,
+      clock,
+      log,
+      interior: () => this.#interior,
+      deviceOf: (gateway) => this.#deviceOf(gateway),
+    })
     this.#listeners = new Listeners({ sockets, log, clock, accept: (socket, remote) => this.#accept(socket, remote) })
     this.#policies = new PolicyCache(log)
     this.#isDeferring = options.restarted !== undefined
@@ -283,6 +289,12 @@ export class Speaker {
     this.#options.log.info('restart is over: routes are selected and announced', { timedOut: now })
     for (const neighbor of this.neighbors) neighbor.restartOver()
     this.#feeder.release()
+  }
+
+  /** A link-local next hop is on the link of the peer that has it. */
+  #deviceOf(gateway: IpBytes): string | undefined {
+    const remote = this.#neighbors.get(formatIp(gateway))?.config.remote
+    return remote && 'device' in remote ? remote.device : undefined
   }
 
   #interiorChanged(): void {
