@@ -216,19 +216,8 @@ export class LabCluster {
     const printed = execFileSync(process.execPath, [this.program, 'token', 'create', '--data-dir', control, '-o', 'json'], {
       encoding: 'utf8',
     })
-    const { token, server } = JSON.parse(printed) as { readonly token: string; readonly server: string }
-    const own = [
-      '--name',
-      name,
-      '--server',
-      server,
-      '--ca-file',
-      join(control, 'control-plane/pki/ca.crt'),
-      '--data-dir',
-      dataDir,
-      '--address',
-      addresses.join(','),
-    ]
+    const { token, caHash, server } = JSON.parse(printed) as Readonly<Record<'token' | 'caHash' | 'server', string>>
+    const own = ['--name', name, '--server', server, '--ca-hash', caHash, '--data-dir', dataDir, '--address', addresses.join(',')]
     this.#spawn(name, host, ['node', ...own, '--network', 'kernel', ...(this.#options.nodeArgs ?? []), ...args], { BIPLANE_TOKEN: token })
   }
 
