@@ -44,6 +44,8 @@ export class FibFeeder {
   #revision = 0n
   #problems: readonly FibProblem[] = []
   #isStopped = false
+  /** Next hops as the kernel gets them, by those of the Rib, which are shared by many routes. */
+  #resolved = new WeakMap<readonly FibNextHop[], readonly FibNextHop[]>()
 
   constructor(options: FibFeederOptions) {
     this.#options = options
@@ -57,12 +59,12 @@ export class FibFeeder {
   /** Configuration or the way to next hops changed: the whole table is compared. */
   configure(input: FibInput): void {
     this.#input = input
-    this.#whole = true
-    this.kick()
+    this.refresh()
   }
 
   /** All next hops are looked up anew. */
   refresh(): void {
+    this.#resolved = new WeakMap()
     this.#whole = true
     this.kick()
   }
@@ -145,22 +147,27 @@ export class FibFeeder {
   }
 
   #resolve(route: FibRoute, { table }: FibInput): FibRoute {
-    const interior = this.#options.interior()
-    const nextHops = route.nextHops.map((hop): FibNextHop => {
-      if (hop.gateway && isLinkLocal(hop.gateway)) {
-        const device = this.#options.deviceOf(hop.gateway)
-        return device === undefined ? hop : { ...hop, device }
-      }
-      const via = hop.gateway && interior.lookup(hop.gateway)
-      if (!via) return hop
-      // the kernel takes gateways on a link only: one further away is reached through the gateway of its route
-      return {
-        ...hop,
-        ...(via.gateway ? { gateway: via.gateway } : {}),
-        ...(via.device === undefined ? {} : { device: via.device }),
-      }
-    })
-    return { ...route, table, nextHops: distinct(nextHops) }
+    let nextHops = this.#resolved.get(route.nextHops)
+    if (!nextHops) {
+      nextHops = distinct(route.nextHops.map((hop) => this.#resolveHop(hop)))
+      this.#resolved.set(route.nextHops, nextHops)
+    }
+    return { ...route, table, nextHops }
+  }
+
+  #resolveHop(hop: FibNextHop): FibNextHop {
+    if (hop.gateway && isLinkLocal(hop.gateway)) {
+      const device = this.#options.deviceOf(hop.gateway)
+      return device === undefined ? hop : { ...hop, device }
+    }
+    const via = hop.gateway && this.#options.interior().lookup(hop.gateway)
+    if (!via) return hop
+    // the kernel takes gateways on a link only: one further away is reached through the gateway of its route
+    return {
+      ...hop,
+      ...(via.gateway ? { gateway: via.gateway } : {}),
+      ...(via.device === undefined ? {} : { device: via.device }),
+    }
   }
 
   #report(problems: readonly FibProblem[]): void {
