@@ -158,7 +158,11 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
         run: async (signal) => void (await Promise.all(running.map((part) => part.run(signal)))),
       }
     },
-    remove: removePodNetwork,
+    async remove(namespacesDir) {
+      // while it is open it puts back what is taken away
+      await fib.close()
+      await removePodNetwork(namespacesDir)
+    },
     async close() {
       conntrack.close()
       nft.close()
