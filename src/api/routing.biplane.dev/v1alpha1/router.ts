@@ -68,6 +68,7 @@ export const routers: KindDefinition<Router> = defineKind<Router>({
   version: 'v1alpha1',
   kind: 'Router',
   plural: 'routers',
+  shortNames: ['rtr'],
   namespaced: false,
   schema: 'dev.biplane.routing.v1alpha1.Router',
   status: true,

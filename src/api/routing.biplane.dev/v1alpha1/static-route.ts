@@ -35,6 +35,7 @@ export const staticRoutes: KindDefinition<StaticRoute> = defineKind<StaticRoute>
   version: 'v1alpha1',
   kind: 'StaticRoute',
   plural: 'staticroutes',
+  shortNames: ['sroute'],
   namespaced: false,
   schema: 'dev.biplane.routing.v1alpha1.StaticRoute',
   status: true,
