@@ -217,6 +217,22 @@ describe.skipIf(missing !== '')(`BGP with BIRD${missing === '' ? '' : ` (skipped
     expect(sent).toBeGreaterThan(20)
   })
 
+  test('our own restart is told from a dead path where BFD watches and BIRD lets it', async () => {
+    const before = 'protocol bfd { interface "eth0" { min rx interval 100 ms; min tx interval 100 ms; multiplier 3; }; }'
+    const bfd = { minimumTransmitMilliseconds: 100, minimumReceiveMilliseconds: 100, detectMultiplier: 3 }
+    const [bird, first] = await begin(birdConfig({ session: 'bfd graceful;', before }), withPeer({ bfd }))
+    await first.waitFor('BFD', () => first.peer('tor')?.bfd === 'Up')
+    await bird.shows('show route for 10.244.1.0/24', /10.244.1.0/)
+    await first.leave()
+    // no packets any more
+    await bird.shows('show bfd sessions', /192.0.2.1\s+eth0\s+Down/)
+    await bird.shows('show route for 10.244.1.0/24 all', /10.244.1.0/)
+    speaker = await LabSpeaker.start(us, withPeer({ bfd }), { restarted: true })
+    await speaker.waitFor('BFD', () => speaker?.peer('tor')?.bfd === 'Up')
+    await speaker.established('tor')
+    await bird.shows('show route for 10.244.1.0/24 all', /10.244.1.0\/24\s+unicast \[peer [\d:.]+\] \*/)
+  })
+
   test('a route that the peer no longer has after its restart is swept with End-of-RIB', async () => {
     const session = 'graceful restart on;'
     const [bird, speaker] = await begin(
