@@ -106,6 +106,7 @@ export async function startEnforcedLab(
     clock: systemClock,
     log: silentLogger,
     metrics,
+    podDevices: 'v*',
     ...(openLog ? { openLog: (signal) => openLog(signal, lab.node.path) } : {}),
     ...options,
   })

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { loadLibc } from '../../src/base/linux/libc.ts'
 import { parseIp } from '../../src/base/ip.ts'
 import { createNetworkLab, type LabHost, type NetworkLab } from '../../src/testing/network-lab/index.ts'
-import { firstPacket, PROTOCOL_NUMBERS, tokenOf, type ProbeProtocol } from './raw-packets.ts'
+import { firstPacket, PROTOCOL_NUMBERS, tokenOf, tunnelled, type ProbeProtocol, type Tunnelling } from './raw-packets.ts'
 
 export interface LabPod {
   readonly key: string
@@ -17,6 +17,8 @@ export interface ProbePacket {
   readonly protocol: ProbeProtocol
   readonly port: number
   readonly stray?: boolean
+  /** An address of the pod that sends it, where `source` is a lie. */
+  readonly from?: string
 }
 
 interface PodEnd {
@@ -107,7 +109,7 @@ export class PodLab {
   async probe(packets: readonly ProbePacket[], expected: readonly boolean[]): Promise<boolean[]> {
     const first = this.#token
     this.#token += packets.length
-    const arrived = packets.map(({ source, destination }) => source === destination)
+    const arrived = packets.map(({ source, destination, from = source }) => from === destination)
     packets.forEach((packet, i) => {
       if (!arrived[i]) this.#send(packet, first + i)
     })
@@ -134,6 +136,13 @@ export class PodLab {
     return token
   }
 
+  /** Sends a packet within a packet of VXLAN. @returns the token that `received` knows the inner one by */
+  sendTunnelled(packet: ProbePacket, outer: Tunnelling): number {
+    const token = this.#token++
+    this.#sendBytes(outer.source, tunnelled(firstPacket({ ...packet, token, sourcePort: 1024 }), outer), outer.destination)
+    return token
+  }
+
   async remove(): Promise<void> {
     const libc = loadLibc()
     for (const { senders, receivers } of this.#all) for (const fd of [...senders.values(), ...receivers.map(({ fd }) => fd)]) libc.close(fd)
@@ -141,10 +150,17 @@ export class PodLab {
   }
 
   #send(packet: ProbePacket, token: number): void {
-    const end = this.#ends.get(packet.source)
-    if (!end) throw new Error(`no pod has ${packet.source}`)
-    const bytes = firstPacket({ ...packet, token, sourcePort: 1024 + (token % 60_000) })
-    loadLibc().sendto(end.senders.get(packet.source.includes(':') ? 6 : 4) as number, bytes, 0, socketAddress(packet.destination))
+    this.#sendBytes(
+      packet.from ?? packet.source,
+      firstPacket({ ...packet, token, sourcePort: 1024 + (token % 60_000) }),
+      packet.destination,
+    )
+  }
+
+  #sendBytes(from: string, bytes: Uint8Array, destination: string): void {
+    const end = this.#ends.get(from)
+    if (!end) throw new Error(`no pod has ${from}`)
+    loadLibc().sendto(end.senders.get(destination.includes(':') ? 6 : 4) as number, bytes, 0, socketAddress(destination))
   }
 
   /** Tokens of the packets that have arrived, anywhere, since the last call. */

@@ -17,6 +17,17 @@ export interface FirstPacket {
   readonly stray?: boolean
 }
 
+/** The outer packet of a tunnelled one, IPv4. */
+export interface Tunnelling {
+  readonly source: string
+  readonly destination: string
+  readonly port: number
+  /** VXLAN network. */
+  readonly id: number
+  /** Of the tunnel's end. */
+  readonly mac: string
+}
+
 const SYN = 0x02
 const RST = 0x04
 
@@ -26,17 +37,7 @@ export function firstPacket(packet: FirstPacket): Uint8Array {
   const destination = parseIp(packet.destination) as Uint8Array
   const payload = transport(packet, source, destination)
   const number = PROTOCOL_NUMBERS[packet.protocol]
-  if (source.length === 4) {
-    const header = Buffer.alloc(20)
-    header.writeUInt8(0x45, 0)
-    header.writeUInt16BE(20 + payload.length, 2)
-    header.writeUInt8(64, 8)
-    header.writeUInt8(number, 9)
-    header.set(source, 12)
-    header.set(destination, 16)
-    header.writeUInt16BE(checksum(header), 10)
-    return Buffer.concat([header, payload])
-  }
+  if (source.length === 4) return Buffer.concat([ipv4Header({ source, destination, number, length: payload.length }), payload])
   const header = Buffer.alloc(40)
   header.writeUInt32BE(0x6000_0000, 0)
   header.writeUInt16BE(payload.length, 4)
@@ -45,6 +46,37 @@ export function firstPacket(packet: FirstPacket): Uint8Array {
   header.set(source, 8)
   header.set(destination, 24)
   return Buffer.concat([header, payload])
+}
+
+/** A packet within a packet of VXLAN. */
+export function tunnelled(inner: Uint8Array, { source, destination, port, id, mac }: Tunnelling): Uint8Array {
+  const outer = Buffer.alloc(8 + 8 + 14)
+  outer.writeUInt16BE(50_000, 0)
+  outer.writeUInt16BE(port, 2)
+  outer.writeUInt16BE(outer.length + inner.length, 4) // UDP over IPv4 needs no checksum
+  outer.writeUInt8(0x08, 8)
+  outer.writeUInt32BE(id << 8, 12)
+  outer.set(Buffer.from(mac.replaceAll(':', ''), 'hex'), 16)
+  outer.writeUInt16BE(0x0800, 28)
+  const ends = { source: parseIp(source) as Uint8Array, destination: parseIp(destination) as Uint8Array }
+  return Buffer.concat([ipv4Header({ ...ends, number: PROTOCOL_NUMBERS.UDP, length: outer.length + inner.length }), outer, inner])
+}
+
+function ipv4Header(of: {
+  readonly source: Uint8Array
+  readonly destination: Uint8Array
+  readonly number: number
+  readonly length: number
+}): Buffer {
+  const header = Buffer.alloc(20)
+  header.writeUInt8(0x45, 0)
+  header.writeUInt16BE(20 + of.length, 2)
+  header.writeUInt8(64, 8)
+  header.writeUInt8(of.number, 9)
+  header.set(of.source, 12)
+  header.set(of.destination, 16)
+  header.writeUInt16BE(checksum(header), 10)
+  return header
 }
 
 /** Token of a first packet, from its transport header on; undefined for all else (answers, strangers). */

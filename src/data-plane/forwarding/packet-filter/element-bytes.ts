@@ -10,6 +10,8 @@ export const TYPES: Readonly<Record<KeyType, { readonly number: number; readonly
   inet_service: { number: 13, bytes: 2 },
   'ipv4_addr . ipv4_addr': { number: 0, bytes: 8 },
   'ipv6_addr . ipv6_addr': { number: 0, bytes: 32 },
+  'ipv4_addr . inet_service': { number: 0, bytes: 8 },
+  'ipv6_addr . inet_service': { number: 0, bytes: 20 },
 }
 
 /** An element as nft writes it, and the chain that it leads to. */
@@ -27,7 +29,7 @@ export function shapeOf(set: FilterSet | FilterMap): SetShape {
   }
 }
 
-/** The kernel's form of an element: addresses, pairs of them, prefixes, ports, ranges of ports. */
+/** The kernel's form of an element: addresses, pairs of them or of one and a port, prefixes, ports, ranges of ports. */
 export function elementBytes({ key, chain }: ElementText): SetElement {
   return { ...rangeOf(key), ...(chain === undefined ? {} : { data: { verdict: 'jump', chain } }) }
 }
@@ -39,7 +41,7 @@ function rangeOf(key: string): Pick<SetElement, 'key' | 'keyEnd'> {
     const { bytes, length } = parsePrefix(key) as NonNullable<ReturnType<typeof parsePrefix>>
     return { key: bytes, keyEnd: bytes.map((byte, i) => byte | (0xff >> Math.min(Math.max(length - 8 * i, 0), 8))) }
   }
-  return { key: Buffer.concat(key.split(' . ').map((part) => parseIp(part) as Uint8Array)) }
+  return { key: Buffer.concat(key.split(' . ').map((part) => (/^\d+$/.test(part) ? port(Number(part)) : (parseIp(part) as Uint8Array)))) }
 }
 
 // padded to a multiple of 4 bytes

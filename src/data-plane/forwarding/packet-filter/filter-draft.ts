@@ -12,9 +12,11 @@ export interface RenderOptions {
   readonly logPerSecond?: number
   /** Leave flows alone that were allowed when they began. Default false: a policy holds for every packet from the moment it is in force. */
   readonly keepEstablished?: boolean
+  /** The node's ends of pods' links, as nft matches names. Default: those of the pod network. */
+  readonly podDevices?: string
 }
 
-const LOG_PER_SECOND = 10
+export const LOG_PER_SECOND = 10
 
 /** A set that chains look into, and where its addresses are. */
 export interface SetUse {

@@ -7,7 +7,14 @@ export const FILTER_TABLE = 'biplane-policy'
 /** Group of nfnetlink_log that verdicts are told to. */
 export const LOG_GROUP = 190
 
-export type KeyType = 'ipv4_addr' | 'ipv6_addr' | 'ipv4_addr . ipv4_addr' | 'ipv6_addr . ipv6_addr' | 'inet_service'
+export type KeyType =
+  | 'ipv4_addr'
+  | 'ipv6_addr'
+  | 'ipv4_addr . ipv4_addr'
+  | 'ipv6_addr . ipv6_addr'
+  | 'ipv4_addr . inet_service'
+  | 'ipv6_addr . inet_service'
+  | 'inet_service'
 
 export interface FilterSet {
   readonly type: KeyType
@@ -37,7 +44,7 @@ export interface RuleLabel {
   readonly direction: Direction
   /** Ids of policies; several where NetworkPolicies isolate together. */
   readonly policies: readonly string[]
-  /** Absent: the isolation of NetworkPolicies, or packets that belong to no flow. */
+  /** Absent: the isolation of NetworkPolicies, or packets that belong to no flow. Of no policy: what no pod may send. */
   readonly rule?: { readonly index: number; readonly name?: string }
   readonly denyAction?: DenyAction
 }

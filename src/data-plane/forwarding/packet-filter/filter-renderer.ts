@@ -1,10 +1,12 @@
 import { DIRECTIONS, type Direction, type JudgedPod, type Judges, type PacketPolicy } from '../../../policy/packet/policies/index.ts'
 import { AddressFamilies } from './address-families.ts'
-import { baseChains, STRAYS_ID, STRAYS_LABEL } from './base-chains.ts'
+import { baseChains, BASE_LABELS } from './base-chains.ts'
 import { FilterDraft, type RenderOptions, type SetUse } from './filter-draft.ts'
 import type { FilterChain, FilterModel, FilterSet } from './filter-model.ts'
 import { KernelNames } from './kernel-names.ts'
 import { mapPods, type PodMaps } from './pod-maps.ts'
+
+const NONE: ReadonlySet<string> = new Set()
 
 /**
  * Renders a PacketPolicy for the kernel. Chains: `p` the rules of one NetworkPolicy and direction, `a` and `b` the rules of one list of Admin or Baseline
@@ -12,7 +14,7 @@ import { mapPods, type PodMaps } from './pod-maps.ts'
  * never per pod; maps lead from a pod's address to its chain. Keeps the names that it has given, so that a change stays a small one.
  */
 export class FilterRenderer {
-  readonly #names = new KernelNames()
+  readonly #names = new KernelNames(BASE_LABELS.size)
   readonly #families = new AddressFamilies()
   readonly #options: RenderOptions
   readonly #base: ReadonlyMap<string, FilterChain>
@@ -24,7 +26,8 @@ export class FilterRenderer {
     this.#base = baseChains(options)
   }
 
-  render(policy: PacketPolicy): FilterModel {
+  /** @param tunnels ends of the tunnels between nodes, see NodeTunnels */
+  render(policy: PacketPolicy, tunnels: ReadonlySet<string> = NONE): FilterModel {
     const drafts = new Map<Judges, { readonly chain: string; readonly draft: FilterDraft }>()
     const chainOf = new Map<Judges, string>()
     for (const pod of policy.pods.values()) {
@@ -41,9 +44,14 @@ export class FilterRenderer {
     this.#drafts = drafts
     this.#names.sweep()
     const { maps, sets: podSets } = this.#mapPods(policy.pods, chainOf)
-    const sets = new Map<string, FilterSet>(podSets)
+    const ends = this.#families.of(tunnels)
+    const sets = new Map<string, FilterSet>([
+      ...podSets,
+      ['tunnels4', { type: 'ipv4_addr . inet_service', elements: ends.v4 }],
+      ['tunnels6', { type: 'ipv6_addr . inet_service', elements: ends.v6 }],
+    ])
     const chains = new Map(this.#base)
-    const labels = new Map([[STRAYS_ID, STRAYS_LABEL]])
+    const labels = new Map(BASE_LABELS)
     for (const { draft } of drafts.values()) {
       for (const [name, chain] of draft.chains) chains.set(name, chain)
       for (const [id, label] of draft.labels) labels.set(id, label)

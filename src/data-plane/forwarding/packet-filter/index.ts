@@ -12,6 +12,9 @@
  * is judged like what it answers: it needs no rule of its own, and a tightened policy cuts flows that it does not allow any more at once and in both
  * directions (`keepEstablished` leaves them alone instead). Errors (ICMP) about a flow pass. Packets of judged pods that belong to no flow are dropped.
  *
+ * Before all that, the chain `links` looks at packets, not flows: what a pod sends has an address of that pod as its source, and no pod speaks to the tunnels
+ * between nodes. Without it, a pod could send as one that is allowed to.
+ *
  * New pods: `protect` resolves when the kernel judges the pod's addresses. Before policies are known, it waits.
  */
 export { FilterRenderer } from './filter-renderer.ts'

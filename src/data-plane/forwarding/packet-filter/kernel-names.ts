@@ -5,7 +5,12 @@
 export class KernelNames {
   #numbers = new Map<string, number>()
   #used = new Map<string, number>()
-  #next = 1
+  #next: number
+
+  /** @param first of the numbers that are not taken otherwise */
+  constructor(first: number) {
+    this.#next = first
+  }
 
   number(key: string): number {
     const known = this.#used.get(key) ?? this.#numbers.get(key) ?? this.#next++

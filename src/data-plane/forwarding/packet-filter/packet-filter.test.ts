@@ -78,10 +78,10 @@ describe('the change of the table', () => {
   test('options reach the rules: accepted packets told, another rate, established flows kept', () => {
     const policy = compilePolicies(input(spec(), pods))
     const text = replaceFilter(new FilterRenderer({ logAccepted: true, logPerSecond: 3, keepEstablished: true }).render(policy))
-    expect(text.match(/limit rate 3\/second burst 6 packets log prefix "biplane:\d+ " group 190/g)).toHaveLength(3)
+    expect(text.match(/limit rate 3\/second burst 6 packets log prefix "biplane:\d+ " group 190/g)).toHaveLength(3 + 3)
     expect(text.match(/ct state established accept/g)).toHaveLength(2)
     const plain = replaceFilter(new FilterRenderer().render(policy))
-    expect(plain.match(/limit rate 10\/second/g)).toHaveLength(1)
+    expect(plain.match(/limit rate 10\/second/g)).toHaveLength(1 + 3)
     expect(plain).not.toContain('established')
   })
 

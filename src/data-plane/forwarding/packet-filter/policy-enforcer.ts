@@ -19,6 +19,7 @@ import type { RenderOptions } from './filter-draft.ts'
 import { FILTER_FAMILY, FILTER_TABLE, idOfPrefix, type FilterModel } from './filter-model.ts'
 import { FilterRenderer } from './filter-renderer.ts'
 import { asElementChanges, planFilterChange, replaceFilter } from './plan-filter-change.ts'
+import { NodeTunnels } from './node-tunnels.ts'
 import { PodAddresses } from './pod-addresses.ts'
 import { PolicyCounters, type RuleCount } from './policy-counters.ts'
 import { ProtectionClaims } from './protection-claims.ts'
@@ -69,6 +70,7 @@ export class PolicyEnforcer implements PodProtection {
   readonly #compiler = new PolicyCompiler()
   readonly #renderer: FilterRenderer
   readonly #claims = new ProtectionClaims()
+  readonly #tunnels = new NodeTunnels()
   readonly #pace = new RepairPace()
   readonly #counters: PolicyCounters
   readonly #verdicts: VerdictLog
@@ -177,7 +179,7 @@ export class PolicyEnforcer implements PodProtection {
         ...(denyAction ? { options: { denyAction } } : {}),
       })
       revision = policy.revision
-      const model = this.#renderer.render(policy)
+      const model = this.#renderer.render(policy, this.#tunnels.of(nodes.list()))
       if (isRepair) this.#isForeign = false
       await this.#apply(isRepair ? undefined : this.#inForce, model)
       if (isRepair) this.#pace.repaired(clock.monotonic())
