@@ -34,7 +34,6 @@ export function watchFib(
   handlers: FibEventHandlers,
 ): NetlinkMonitor {
   const onMessage = (message: MessageCursor): void => {
-    if (message.port === options.ownPort) return
     switch (message.type) {
       case RTM.newRoute:
         if (isClonedRoute(message)) return
@@ -53,8 +52,10 @@ export function watchFib(
         handlers.address(readAddress(message).link)
     }
   }
+  const { ownPort, ...rest } = options
   return new NetlinkMonitor({
-    ...options,
+    ...rest,
+    exceptPort: ownPort,
     protocol: NETLINK_ROUTE,
     groups: [RTNLGRP.link, RTNLGRP.ipv4Address, RTNLGRP.ipv6Address, ...ROUTE_GROUPS],
     onMessage,

@@ -4,6 +4,7 @@
  *   open-socket       a socket in a namespace, with a port of its own
  *   netlink-socket    requests and dumps, one after another; never blocks the event loop for long
  *   netlink-monitor   notifications of multicast groups, and what to do when some were lost
+ *   except-port       a filter in the kernel: notifications of what we do ourselves are none
  *   route-socket      links, addresses, routes, neighbours and rules of a namespace
  *   netlink-error     refusals, with the kernel's own words
  */

@@ -28,6 +28,8 @@ export interface OpenSocketOptions {
   readonly groups?: readonly number[]
   /** Room for what waits to be read, taken only when used. Needs CAP_NET_ADMIN to go above net.core.rmem_max; else that is what it gets. */
   readonly receiveBytes: number
+  /** Classic BPF: see Libc.attachFilter. */
+  readonly filter?: Uint8Array
 }
 
 /** A netlink socket with a port of its own, extended acknowledgements and strict dumps. @throws SystemCallError */
@@ -38,6 +40,7 @@ export function openSocket(options: OpenSocketOptions): { readonly fd: number; r
   try {
     setBuffer(fd, 'receive', options.receiveBytes)
     for (const name of [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK]) libc.setsockopt(fd, SOL_NETLINK, name, int(1))
+    if (options.filter) libc.attachFilter(fd, options.filter)
     const port = bindToFreePort(fd)
     for (const group of options.groups ?? []) libc.setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, int(group))
     return { fd, port }
