@@ -60,11 +60,12 @@ export class FibWriter {
     const running: Promise<void>[] = []
     for (let at = 0; at < keys.length; at += BATCH) {
       const batch = keys.slice(at, at + BATCH)
-      running.push(
-        this.#socket.changeRoutes(batch.map(change)).then((failed) => {
-          for (const { index, code, message } of failed) failures.push({ key: batch[index] as RouteKey, code, message })
-        }),
-      )
+      const call = this.#socket.changeRoutes(batch.map(change)).then((failed) => {
+        for (const { index, code, message } of failed) failures.push({ key: batch[index] as RouteKey, code, message })
+      })
+      // it may fail while the one before it is waited for
+      call.catch(() => {})
+      running.push(call)
       if (running.length >= CALLS_AHEAD) await running.shift()
     }
     await Promise.all(running)
