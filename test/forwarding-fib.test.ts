@@ -2,7 +2,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock, type Clock } from '../src/base/clock.ts'
 import { FakeClock } from '../src/base/fake-clock.ts'
 import { parseIp, parsePrefix, type IpPrefix } from '../src/base/ip.ts'
+import { FibWriter } from '../src/data-plane/forwarding/fib/fib-writer.ts'
 import { openFib, type KernelFib } from '../src/data-plane/forwarding/fib/index.ts'
+import { routeKey } from '../src/data-plane/forwarding/fib/route-key.ts'
+import { wayOf } from '../src/data-plane/forwarding/fib/way.ts'
 import { NetlinkMonitor, RouteSocket } from '../src/data-plane/forwarding/netlink/index.ts'
 import { ROUTE_PROTOCOL, type FibNextHop, type FibProblem, type FibRoute } from '../src/policy/route/fib-route.ts'
 import { NETLINK_ROUTE, RTM, RTNLGRP } from '../src/protocols/netlink/route/index.ts'
@@ -249,6 +252,39 @@ describe.skipIf(missing !== '')(`the routing table of a namespace${missing === '
     await poll('the report', () => (fib.problems()[0]?.message.includes('again and again') ? true : undefined))
     await poll('it is back', async () => ((await shown()).length === 4 ? true : undefined))
     expect(fib.problems()).toEqual([])
+  })
+
+  test('a stranger who flushes 5,000 routes of ours, twice: put back, then left for a while', async () => {
+    const many = Array.from({ length: 5000 }, (_, i): FibRoute => route(`20.${i >> 8}.${i & 255}.0/24`, via('198.18.0.2', 'eth0')))
+    await fib.apply(many, 1n)
+    const areThere = (): Promise<unknown> =>
+      poll('they are back', async () => ((await shown()).length === many.length && fib.problems().length === 0 ? true : undefined))
+    await ip('route', 'flush', 'proto', '190')
+    await areThere()
+    expect(told).toHaveLength(many.length)
+    await ip('route', 'flush', 'proto', '190')
+    await poll('the report', () => (told.length === 2 * many.length ? true : undefined))
+    expect(told.at(-1)?.message).toBe('was deleted by another program, again and again')
+    await areThere()
+  })
+
+  test('calls that fail side by side fail as one', async () => {
+    const socket = new RouteSocket({ namespace: a.path })
+    socket.close()
+    const wanted = new Map(
+      Array.from({ length: 10_000 }, (_, i) => [routeKey(route(`20.${i >> 8}.${i & 255}.0/24`)), wayOf(routes[0] as FibRoute)]),
+    )
+    await expect(new FibWriter(socket, 190).put('create', [...wanted.keys()], wanted, new Map())).rejects.toMatchObject({ code: 'ECLOSED' })
+  })
+
+  test('a change that removes and adds the same route leaves the added one', async () => {
+    await fib.apply(routes, 1n)
+    const other = route('10.1.0.0/16', via('198.18.1.2', 'eth1'))
+    const removals = watchRemovals()
+    expect(await fib.change({ add: [other], remove: [routes[0] as FibRoute] }, 2n)).toEqual([])
+    expect(await shown()).toEqual(['10.1.0.0/16 via 198.18.1.2 dev eth1', ...ALL.slice(1)])
+    expect(removals.removed).toBe(0)
+    removals.close()
   })
 
   test('a stranger who replaces a route of ours is not fought', async () => {

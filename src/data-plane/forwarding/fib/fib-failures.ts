@@ -44,6 +44,11 @@ export class FibFailures {
     return [...this.#byKey].flatMap(([key, { retryAt }]) => (retryAt <= now ? [key] : []))
   }
 
+  /** When a key is due; Infinity: not by time. */
+  retryAt(key: RouteKey): number {
+    return this.#byKey.get(key)?.retryAt ?? Infinity
+  }
+
   /** When the next is due; Infinity: none by time. */
   next(): number {
     let next = Infinity

@@ -66,6 +66,8 @@ class FibReconciler implements KernelFib {
   #tail: Promise<unknown> = Promise.resolve()
   #resyncTimer: Timer | undefined
   #retryTimer: Timer | undefined
+  /** When it goes off. */
+  #retryAt = Infinity
   /** How long the last look took, and when it was. */
   #look = { tookMs: 0, at: -Infinity }
   /** To be tried at once. */
@@ -129,15 +131,17 @@ class FibReconciler implements KernelFib {
       const touched: RouteKey[] = []
       const create: RouteKey[] = []
       const replace: RouteKey[] = []
-      const remove = change.remove.map(routeKey).filter((key) => this.#wanted.delete(key))
-      for (const key of remove) this.#failures.delete(key)
+      const add = new Map<RouteKey, FibRoute>()
       for (const route of change.add) {
         const fault = routeFault(route)
         const key = routeKey(route)
-        if (fault !== undefined) {
-          problems.push({ prefix: describeRouteKey(key), message: fault })
-          continue
-        }
+        if (fault === undefined) add.set(key, route)
+        else problems.push({ prefix: describeRouteKey(key), message: fault })
+      }
+      // what is in both stays, as it is added
+      const remove = change.remove.map(routeKey).filter((key) => !add.has(key) && this.#wanted.delete(key))
+      for (const key of remove) this.#failures.delete(key)
+      for (const [key, route] of add) {
         touched.push(key)
         const isThere = this.#wanted.byKey.has(key) && !this.#failures.has(key)
         if (!this.#wanted.set(key, wayOf(route)) && isThere) continue
@@ -264,8 +268,10 @@ class FibReconciler implements KernelFib {
   #routeMade(key: RouteKey, protocol: number, isReplacing: boolean): void {
     if (!this.#wanted.byKey.has(key)) return
     if (protocol === this.#options.protocol) this.#disturbed(key, 'was changed by another program, under our tag')
-    else if (isReplacing) this.#fail(key, `was replaced by a route of ${protocolName(protocol)}`, this.#clock.monotonic())
-    this.#scheduleRetry()
+    else if (isReplacing) {
+      this.#fail(key, `was replaced by a route of ${protocolName(protocol)}`, this.#clock.monotonic())
+      this.#scheduleRetry(this.#failures.retryAt(key))
+    }
   }
 
   /** The first time it is put right at once, then ever later: two programs that fight over a route would only make it flap. */
@@ -277,7 +283,7 @@ class FibReconciler implements KernelFib {
       return
     }
     this.#fail(key, `${what}, again and again`, this.#clock.monotonic() + waitMs)
-    this.#scheduleRetry()
+    this.#scheduleRetry(this.#failures.retryAt(key))
   }
 
   #failBlocked(key: RouteKey): void {
@@ -309,7 +315,7 @@ class FibReconciler implements KernelFib {
     this.#soon.clear()
     const { byKey } = this.#wanted
     const devices = this.#devices.byName
-    const wanted = keys.filter((key) => byKey.has(key))
+    const wanted = keys.filter((key) => byKey.has(key) || (this.#failures.delete(key), false))
     const usable = wanted.filter((key) => usableWay(byKey.get(key)!, devices))
     for (const key of wanted) if (!usableWay(byKey.get(key)!, devices)) this.#failBlocked(key)
     await this.#put('create', usable)
@@ -325,11 +331,13 @@ class FibReconciler implements KernelFib {
     })
   }
 
-  #scheduleRetry(): void {
+  /** @param next when something is due; it is only ever moved earlier, for to look through all failures at each event takes long when there are many */
+  #scheduleRetry(next: number = this.#failures.next()): void {
+    if (this.#isClosed || next >= this.#retryAt) return
     this.#retryTimer?.cancel()
-    const next = this.#failures.next()
-    if (next === Infinity || this.#isClosed) return
+    this.#retryAt = next
     this.#retryTimer = this.#clock.after(Math.max(0, next - this.#clock.monotonic()), () => {
+      this.#retryAt = Infinity
       this.#job(() => this.#try(this.#failures.due(this.#clock.monotonic())))
     })
   }
