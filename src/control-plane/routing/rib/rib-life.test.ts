@@ -231,6 +231,18 @@ describe('bounds and errors', () => {
   })
 })
 
+test('a route of one family does not disturb those of the other', () => {
+  const t = new TestRib()
+  const a = t.peer(2, 100)
+  t.announce(a, attributesOf([100]), P)
+  const reach = { family: 6 as const, nextHop: ip('2001:db8::2'), nlri: [nlri('2001:db8:1:2:3:4:5:6/128')] }
+  t.send(a, { mpReach: reach, attributes: { origin: 0, asPath: [] } })
+  t.announce(a, attributesOf([100, 1]), P)
+  expect([t.received(a, 4), t.received(a, 6)]).toEqual([1, 1])
+  t.withdraw(a, P)
+  expect(t.received(a, 4)).toBe(0)
+})
+
 test('listeners are told once until the work is taken', () => {
   const t = new TestRib()
   const [a, b] = [t.peer(2, 100), t.peer(3, 200)]
