@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -102,6 +102,43 @@ describe.skipIf(!linux)(`a companion process${linux ? '' : ' (skipped: needs Lin
     expect(await serving(pid)).toBe(successor)
     await poll('the old one ends', () => (isAlive(pid) ? undefined : true))
     await second()
+  })
+
+  test('one whose start an agent that was killed has not put on record is adopted, not doubled', async () => {
+    const first = supervise()
+    const pid = await serving()
+    await first()
+    rmSync(join(dir, 'record.json'))
+    const second = supervise({ stopAtEnd: true })
+    expect(await serving()).toBe(pid)
+    await second()
+    expect(isAlive(pid)).toBe(false)
+  })
+
+  test('one that an agent that was killed has replaced and not ended is ended; its children, and those of other records, are not', async () => {
+    const first = supervise()
+    const pid = await serving()
+    await first()
+    const sleeper = (mark: string, detached = true): ChildProcess =>
+      spawn('sleep', ['60'], { env: { PATH: process.env['PATH'], BIPLANE_COMPANION: mark }, detached, stdio: 'ignore' })
+    const replaced = sleeper(`old ${join(dir, 'record.json')}`)
+    const others = [sleeper(`old ${join(dir, 'record.json')}`, false), sleeper(`old ${join(dir, 'other.json')}`)]
+    try {
+      const second = supervise({ stopAtEnd: true })
+      await poll('it is ended', () => (replaced.signalCode === 'SIGTERM' ? true : undefined))
+      expect(await serving()).toBe(pid)
+      expect(others.map(({ signalCode }) => signalCode)).toEqual([null, null])
+      await second()
+    } finally {
+      for (const child of [replaced, ...others]) child.kill('SIGKILL')
+    }
+  })
+
+  test('a record that holds nothing of use is as good as none', async () => {
+    writeFileSync(join(dir, 'record.json'), 'null')
+    const stop = supervise({ stopAtEnd: true })
+    await serving()
+    await stop()
   })
 
   test('the number of another process on record is not mistaken for it', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { dirname } from 'node:path'
@@ -8,6 +8,7 @@ import type { Random } from '../../base/backoff.ts'
 import { sleep, type Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
+import { companionMark, findCompanions, isAlive, startTicksOf } from './companion-processes.ts'
 import { decideCompanion, NO_HISTORY, type CompanionHistory, type ProcessIdentity } from './decide-companion.ts'
 
 /** A process beside the agent that outlives it: cluster DNS, the router. */
@@ -37,7 +38,8 @@ const ENDS_WITHIN_MS = 10_000
 
 /**
  * Keeps one detached process alive until the signal aborts: adopts the one an earlier agent started, starts it anew when it dies (with growing pauses), and
- * replaces one of another version or with other flags by one that serves before the old one is asked to end. Never rejects.
+ * replaces one of another version or with other flags by one that serves before the old one is asked to end. Rejects only when its directories cannot be
+ * made.
  */
 export async function superviseCompanion(options: CompanionOptions, signal: AbortSignal): Promise<void> {
   const { clock, random, log } = options
@@ -81,11 +83,25 @@ class Supervisor {
     await mkdir(dirname(logFile), { recursive: true, mode: 0o700 })
     const text = await readFile(recordFile, 'utf8').catch(() => '{}')
     try {
-      this.#record = JSON.parse(text) as CompanionRecord
+      this.#record = (JSON.parse(text) ?? {}) as CompanionRecord
     } catch {
       log.warn('record of the companion process is unreadable and ignored', { role, path: recordFile })
     }
+    await this.#takeStrays()
     if (isAlive(this.#record.running)) log.info('companion process adopted', { role, pid: this.#record.running?.pid })
+  }
+
+  /** An agent that was killed may have started one, or replaced one, without having finished: it would run for ever beside the next. */
+  async #takeStrays(): Promise<void> {
+    const { recordFile, role, log } = this.#options
+    const running = alive(this.#record.running)
+    const successor = alive(this.#record.successor)
+    const strays = findCompanions(recordFile).filter(({ pid }) => pid !== running?.pid && pid !== successor?.pid)
+    if (strays.length === 0) return
+    log.info('companion processes found that are not on record', { role, pids: strays.map(({ pid }) => pid) })
+    const adopted = running ?? successor ?? strays.find(({ launch }) => launch === this.#wanted) ?? strays[0]
+    if (!running && !successor) await this.#put({ running: adopted })
+    for (const stray of strays) if (stray !== adopted) this.#end(stray)
   }
 
   async step(history: CompanionHistory, random: Random): Promise<CompanionHistory> {
@@ -138,12 +154,16 @@ class Supervisor {
 
   /** @returns undefined when it did not start */
   #spawn(): ProcessIdentity | undefined {
-    const { argv, env, logFile, role, log } = this.#options
+    const { argv, env, recordFile, logFile, role, log } = this.#options
     const [file = '', ...args] = argv
     const output = openSync(logFile, 'a', 0o600)
     try {
       // a session of its own: neither signals of a terminal nor the end of the agent reach it
-      const child = spawn(file, args, { env: { ...env }, detached: true, stdio: ['ignore', output, output] })
+      const child = spawn(file, args, {
+        env: { ...env, ...companionMark(recordFile, this.#wanted) },
+        detached: true,
+        stdio: ['ignore', output, output],
+      })
       child.on('error', (error) => log.warn('companion process did not start', { role, error: error.message }))
       child.unref()
       const startTicks = child.pid === undefined ? undefined : startTicksOf(child.pid)
@@ -177,27 +197,11 @@ class Supervisor {
 
 const alive = (process: ProcessIdentity | undefined): ProcessIdentity | undefined => (isAlive(process) ? process : undefined)
 
-function isAlive(process: ProcessIdentity | undefined): boolean {
-  return process !== undefined && startTicksOf(process.pid) === process.startTicks
-}
-
 function send(target: ProcessIdentity, signal: NodeJS.Signals): void {
   try {
     if (isAlive(target)) process.kill(target.pid, signal)
   } catch {
     // ended meanwhile
-  }
-}
-
-/** Field 22 of /proc/PID/stat; undefined for a process that has ended, also when nobody has asked for its exit code yet. */
-function startTicksOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // the name in parentheses may hold anything
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
-  } catch {
-    return undefined
   }
 }
 
