@@ -112,7 +112,8 @@ export class FibFeeder {
     if (this.#whole) {
       this.#whole = false
       this.#report(await fib.apply(this.#wholeTable(input), ++this.#revision))
-      return
+      // what was pending before is in it, and must be taken all the same: the Rib tells of changes once until they are
+      if (this.#isStopped || this.#whole) return
     }
     const rib = input.install ? input.rib : undefined
     for (let changes = rib?.takeFibChanges(BATCH); changes; changes = rib?.takeFibChanges(BATCH)) {
