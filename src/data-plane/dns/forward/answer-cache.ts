@@ -13,6 +13,7 @@ export interface Resolved {
 }
 
 interface Entry {
+  readonly bytes: number
   readonly resolved: Resolved
   readonly storedAtMs: number
   readonly freshUntilMs: number
@@ -20,6 +21,8 @@ interface Entry {
 
 export interface CacheLimits {
   readonly entries: number
+  /** Of all answers together, roughly. */
+  readonly bytes: number
   /** Seconds. */
   readonly maxTtl: number
   readonly maxNegativeTtl: number
@@ -27,8 +30,17 @@ export interface CacheLimits {
   readonly maxStale: number
 }
 
-/** CoreDNS' own, but for the time that stale answers live (RFC 8767, section 5: days). */
-export const DEFAULT_LIMITS: CacheLimits = { entries: 9_984, maxTtl: 3_600, maxNegativeTtl: 1_800, maxStale: 86_400 }
+/**
+ * CoreDNS' own, but for the time that stale answers live (RFC 8767, section 5: days), and for the bytes: whoever owns a zone can make each answer 64 KiB
+ * of small records.
+ */
+export const DEFAULT_LIMITS: CacheLimits = {
+  entries: 9_984,
+  bytes: 64 * 1024 * 1024,
+  maxTtl: 3_600,
+  maxNegativeTtl: 1_800,
+  maxStale: 86_400,
+}
 /** TTL of stale answers, seconds. Source: RFC 8767, section 5. */
 const STALE_TTL_S = 30
 /** A failure is kept for a moment, so that it is not asked for again and again (RFC 9520, section 3.2). */
@@ -48,10 +60,20 @@ export function cacheableSeconds(resolved: Resolved, limits: CacheLimits): numbe
 /** Only aliases: the name they lead to has no data of the type. */
 const endsInAlias = (answers: readonly DnsRecord[]): boolean => answers.every((each) => each.type === TYPE.CNAME)
 
+/** What a record takes beside its name and data: objects and their heads. */
+const RECORD_BYTES = 200
+
+function bytesOf({ answers, authorities, additionals }: Resolved): number {
+  return [answers, authorities, additionals]
+    .flat()
+    .reduce((sum, { name, data }) => sum + RECORD_BYTES + name.length + data.length, RECORD_BYTES)
+}
+
 /** Answers of others, positive and negative, the least recently used dropped first. */
 export class AnswerCache {
   readonly #limits: CacheLimits
   readonly #entries = new Map<string, Entry>()
+  #bytes = 0
   readonly #evicted: () => void
 
   constructor(options: { readonly limits?: CacheLimits; readonly onEvicted?: () => void } = {}) {
@@ -69,7 +91,7 @@ export class AnswerCache {
     if (!entry) return undefined
     const staleMs = entry.resolved.rcode === RCODE.SERVFAIL ? 0 : this.#limits.maxStale * 1000
     if (nowMs >= entry.freshUntilMs + staleMs) {
-      this.#entries.delete(key)
+      this.#drop(key, entry)
       return undefined
     }
     this.#entries.delete(key)
@@ -84,18 +106,26 @@ export class AnswerCache {
     if (seconds <= 0) return
     // whatever went wrong is no reason to forget what was right
     if (resolved.rcode === RCODE.SERVFAIL && this.get(key, nowMs)) return
-    this.#entries.delete(key)
-    this.#entries.set(key, { resolved, storedAtMs: nowMs, freshUntilMs: nowMs + seconds * 1000 })
-    if (this.#entries.size <= this.#limits.entries) return
-    for (const oldest of this.#entries.keys()) {
-      this.#entries.delete(oldest)
+    const bytes = bytesOf(resolved)
+    const before = this.#entries.get(key)
+    if (before) this.#drop(key, before)
+    this.#entries.set(key, { bytes, resolved, storedAtMs: nowMs, freshUntilMs: nowMs + seconds * 1000 })
+    this.#bytes += bytes
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#entries.size <= this.#limits.entries && this.#bytes <= this.#limits.bytes) return
+      this.#drop(oldest, entry)
       this.#evicted()
-      return
     }
+  }
+
+  #drop(key: string, { bytes }: Entry): void {
+    this.#entries.delete(key)
+    this.#bytes -= bytes
   }
 
   clear(): void {
     this.#entries.clear()
+    this.#bytes = 0
   }
 }
 

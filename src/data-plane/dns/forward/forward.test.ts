@@ -54,6 +54,29 @@ describe('the cache', () => {
     expect(cache.get('f', 1_000)).toBeUndefined()
   })
 
+  test('is bounded in bytes too: large answers push out more than one', () => {
+    const cache = new AnswerCache({ limits: { ...DEFAULT_LIMITS, bytes: 100_000 } })
+    const large = resolved(
+      RCODE.NOERROR,
+      Array.from({ length: 300 }, () => a(60)),
+    )
+    for (const key of ['a', 'b', 'c']) cache.put(key, resolved(RCODE.NOERROR, [a(60)]), 0)
+    cache.put('large', large, 0)
+    cache.put('large', large, 1)
+    expect(cache.size).toBe(4)
+    cache.put('larger', large, 1)
+    expect(['a', 'b', 'c', 'large', 'larger'].map((key) => cache.get(key, 1) !== undefined)).toEqual([false, false, false, false, true])
+    cache.put(
+      'too large',
+      resolved(
+        RCODE.NOERROR,
+        Array.from({ length: 3000 }, () => a(60)),
+      ),
+      1,
+    )
+    expect(cache.size).toBe(0)
+  })
+
   test('drops what was used longest ago', () => {
     let evicted = 0
     const cache = new AnswerCache({ limits: { ...DEFAULT_LIMITS, entries: 2 }, onEvicted: () => evicted++ })
