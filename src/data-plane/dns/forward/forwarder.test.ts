@@ -100,6 +100,25 @@ describe('asking others', () => {
     expect(await ask('a.example')).toEqual([RCODE.NOERROR, GOOD])
   })
 
+  test('an answer of a server that was asked before the plan changed is not kept, and nobody waits for it', async () => {
+    let answerLate = (): void => {}
+    let isAsked = (): void => {}
+    const asked = new Promise<void>((resolve) => (isAsked = resolve))
+    use(
+      await upstream((query, _from, send) => {
+        answerLate = (): void => send(reply(query, BAD))
+        isAsked()
+      }),
+    )
+    const before = ask('a.example')
+    await asked
+    use(await upstream((query, _from, send) => send(reply(query, GOOD))))
+    expect(await ask('a.example')).toEqual([RCODE.NOERROR, GOOD])
+    answerLate()
+    await before
+    expect(new Uint8Array(forwarder.cached(question('a.example'), WISHES)?.answers[0]?.data ?? [])).toEqual(GOOD)
+  })
+
   test('ids and ports are not to be guessed', async () => {
     const ids = new Set<number>()
     const ports = new Set<number>()

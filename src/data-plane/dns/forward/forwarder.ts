@@ -64,6 +64,8 @@ export class Forwarder {
     this.#plan = plan
     this.#cache.clear()
     this.#failedAtMs.clear()
+    // who asks from now on does not wait for those that were asked before
+    this.#asking.clear()
   }
 
   /** The answer when it is at hand. */
@@ -88,8 +90,11 @@ export class Forwarder {
     const key = cacheKey(question, wishes)
     let asking = this.#asking.get(key)
     if (!asking) {
-      asking = this.#ask(question, wishes, key).finally(() => this.#asking.delete(key))
-      this.#asking.set(key, asking)
+      const asked = this.#ask(question, wishes, key).finally(() => {
+        if (this.#asking.get(key) === asked) this.#asking.delete(key)
+      })
+      this.#asking.set(key, asked)
+      asking = asked
     }
     const known = this.#cache.get(key, clock.monotonic())
     if (!known || known.resolved.rcode === RCODE.SERVFAIL) return asking
@@ -113,7 +118,8 @@ export class Forwarder {
 
   async #ask(question: Question, wishes: Wishes, key: string): Promise<Resolved> {
     const { clock, random } = this.#options
-    const upstreams = this.#health.order(upstreamsFor(lowerName(question.name), this.#plan), clock.monotonic(), random)
+    const plan = this.#plan
+    const upstreams = this.#health.order(upstreamsFor(lowerName(question.name), plan), clock.monotonic(), random)
     let last = FAILED
     for (let attempt = 0; attempt < MAX_ATTEMPTS && upstreams.length > 0; attempt++) {
       // with a single server, a lost datagram deserves a second one
@@ -124,6 +130,8 @@ export class Forwarder {
       if (found.rcode !== RCODE.SERVFAIL && found.rcode !== RCODE.REFUSED) break
     }
     const resolved = { ...last, rcode: last.rcode === RCODE.REFUSED ? RCODE.SERVFAIL : last.rcode }
+    // others are in charge of the name by now
+    if (plan !== this.#plan) return resolved
     if (resolved.rcode !== RCODE.SERVFAIL) this.#failedAtMs.delete(key)
     this.#cache.put(key, resolved, clock.monotonic())
     return resolved
