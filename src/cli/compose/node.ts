@@ -157,6 +157,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const lists = { services, endpointSlices: sliceList }
   started?.plane.serve({
     ...lists,
+    adopted: agent.adopted,
     known: Promise.all([agent.servicesKnown, hasSlices ? undefined : slices.whenSynced(signal).catch(() => {})]),
     // as all kubelets: events about a node have its name as uid
     report: (reason, message) =>

@@ -21,7 +21,7 @@ import { KernelServices, serviceRangesOf } from './kernel-services.ts'
 import { createNodeDns, type NodeDns } from './node-dns.ts'
 import type { PlaneParts } from './node-network.ts'
 import { superviseRouter } from './node-router.ts'
-import { openPacketSources, type PacketSources } from './packet-sources.ts'
+import { freshOrKept, openPacketSources, type PacketSources } from './packet-sources.ts'
 import { routerSocketPath } from './router-socket.ts'
 
 export interface PacketPlaneOptions extends PlaneParts {
@@ -52,6 +52,8 @@ export interface ServedLists {
   readonly endpointSlices: ChangingList<EndpointSlice>
   /** Resolves when both are whole. */
   readonly known: Promise<unknown>
+  /** Resolves when the pods that an earlier agent has left are taken over. */
+  readonly adopted: Promise<void>
   readonly report: (reason: string, message: string) => void
 }
 
@@ -73,12 +75,16 @@ export interface PacketPlane {
 
 /** Domain of the cluster, which manifests and clients take for granted. */
 const DOMAIN = 'cluster.local'
+/** What a new agent finds in force is newer than its copies, or as good: the API is given this time to tell more. */
+const API_FIRST_MS = 3_000
 const DNS_LISTEN = [{ host: NODE_LOCAL_DNS, port: 53 }]
 
 /** Puts together what works on the kernel's tables of a node, from what was known last or from the API. */
 export async function openPacketPlane(options: PacketPlaneOptions): Promise<PacketPlane> {
   const sources = await openPacketSources(options)
-  const enforcer = openEnforcer(options, sources)
+  let tellAdopted: () => void = () => {}
+  const adopted = new Promise<void>((resolve) => (tellAdopted = resolve))
+  const enforcer = openEnforcer(options, sources, adopted)
   const kernelCounters = openPacketCounters({ clock: options.clock })
   showPacketCounters(options.metrics, kernelCounters, (device) => !isPodDevice(device))
   const serviceRanges = (): readonly string[] => serviceRangesOf(sources.serviceCIDRs.list.list())
@@ -89,6 +95,7 @@ export async function openPacketPlane(options: PacketPlaneOptions): Promise<Pack
     resolvConfOf: (pod) => dns.resolvConfOf(pod),
     serve(lists) {
       const { services: serviceList, known, report } = lists
+      void lists.adopted.then(tellAdopted)
       services = new KernelServices({
         ...options,
         nodes: options.nodes.list,
@@ -137,7 +144,8 @@ export async function openPacketPlane(options: PacketPlaneOptions): Promise<Pack
   }
 }
 
-function openEnforcer(options: PacketPlaneOptions, sources: PacketSources): PolicyEnforcer {
+/** @param adopted until then the kernel may judge more pods than are known here */
+function openEnforcer(options: PacketPlaneOptions, sources: PacketSources, adopted: Promise<void>): PolicyEnforcer {
   const { nodes, name, nft, clock, log, metrics } = options
   const { pods, namespaces, networkPolicies, clusterNetworkPolicies } = sources
   return new PolicyEnforcer({
@@ -146,7 +154,11 @@ function openEnforcer(options: PacketPlaneOptions, sources: PacketSources): Poli
     networkPolicies: networkPolicies.list,
     clusterNetworkPolicies: clusterNetworkPolicies.list,
     nodes: nodes.list,
-    known: Promise.all([pods, namespaces, networkPolicies, clusterNetworkPolicies, nodes].map((source) => source.known)),
+    known: Promise.all([
+      adopted,
+      freshOrKept([pods, namespaces, networkPolicies, clusterNetworkPolicies, nodes], { clock, withinMs: API_FIRST_MS }),
+    ]),
+    kept: () => Promise.all([namespaces, networkPolicies, clusterNetworkPolicies].map(({ list }) => list.flush())),
     node: name,
     nft,
     openLog: deniedPackets,

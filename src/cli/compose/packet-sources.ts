@@ -27,6 +27,8 @@ export interface Source<T extends KubeObject> {
   readonly list: LastGoodList<T>
   /** Resolves when the list is whole: by a copy on disk, or by the API. Never rejects. */
   readonly known: Promise<void>
+  /** Resolves when the API has told all of it. */
+  readonly fresh: Promise<void>
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -66,11 +68,27 @@ export async function openSource<T extends KubeObject>(
   const informer = createInformer(kind, options, transform ? { transform: (object) => transform(object as T) } : {})
   const list = new LastGoodList(informer, { path: join(stateDir, `cluster-${kind.plural}.json`), clock, log })
   const hasCopy = await list.load()
+  const fresh = informer.whenSynced()
   return {
     list,
-    known: hasCopy ? Promise.resolve() : informer.whenSynced().catch(() => {}),
-    run: (signal) => informer.run(signal),
+    known: hasCopy ? Promise.resolve() : fresh,
+    fresh,
+    run: async (signal) => {
+      await informer.run(signal)
+      await list.flush()
+    },
   }
+}
+
+/** Resolves when all lists are told by the API, or, where it does not answer in time, when all are known from copies. */
+export async function freshOrKept(
+  sources: readonly Pick<Source<never>, 'known' | 'fresh'>[],
+  options: { readonly clock: Clock; readonly withinMs: number },
+): Promise<void> {
+  const { clock, withinMs } = options
+  const fresh = Promise.all(sources.map((source) => source.fresh))
+  const rest = new Promise<void>((resolve) => clock.after(withinMs, resolve))
+  await Promise.race([fresh, Promise.all([rest, ...sources.map((source) => source.known)])])
 }
 
 /** Of the pods of the whole cluster, what policies look at. */

@@ -101,6 +101,9 @@ export class NodeAgent {
   #tellServices: () => void = () => {}
   /** Resolves when the list of services is whole: by a copy of an earlier agent, or by the API. */
   readonly servicesKnown: Promise<void> = new Promise((resolve) => (this.#tellServices = resolve))
+  #tellAdopted: () => void = () => {}
+  /** Resolves when what an earlier agent has left running is taken over, and its protection asked for. */
+  readonly adopted: Promise<void> = new Promise((resolve) => (this.#tellAdopted = resolve))
 
   /** The services this node knows, also while the control plane is away. */
   get services(): LastGoodList<Service> | undefined {
@@ -145,6 +148,7 @@ export class NodeAgent {
     else void this.#serviceInformer?.whenSynced(signal).then(this.#tellServices, () => {})
     await this.#recipes?.load()
     if (probed.ok) for (const found of await runtime.listPods()) this.#adopt(found, deps, signal)
+    this.#tellAdopted()
     this.#options.metrics.gauge('kubelet_running_pods', 'Number of pods that have a running pod sandbox')
     this.#options.metrics.onRender(() =>
       this.#options.metrics.gauge('kubelet_running_pods', 'Number of pods that have a running pod sandbox').with().set(this.#workers.size),

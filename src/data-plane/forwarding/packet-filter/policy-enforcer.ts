@@ -35,6 +35,8 @@ export interface PolicyEnforcerOptions extends RenderOptions {
   readonly nodes: ChangingList<Node>
   /** Resolves when every list is whole, by a sync or by the last good state; until then the kernel is left as found and no new pod starts. */
   readonly known: Promise<unknown>
+  /** Resolves when what policies are made of is on disk, as far as it is listed now; so the next process cannot begin with less than the kernel has. */
+  readonly kept?: () => Promise<unknown>
   /** Name of this node. */
   readonly node: string
   /** Without `commit` a change of chains replaces the whole table. */
@@ -180,6 +182,7 @@ export class PolicyEnforcer implements PodProtection {
       })
       revision = policy.revision
       const model = this.#renderer.render(policy, this.#tunnels.of(nodes.list()))
+      await this.#options.kept?.()
       if (isRepair) this.#isForeign = false
       await this.#apply(isRepair ? undefined : this.#inForce, model)
       if (isRepair) this.#pace.repaired(clock.monotonic())

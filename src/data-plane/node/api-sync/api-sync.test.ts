@@ -7,6 +7,7 @@ import { configMaps } from '../../../api/core/v1/config-map.ts'
 import { nodes } from '../../../api/core/v1/node.ts'
 import { pods } from '../../../api/core/v1/pod.ts'
 import type { ConfigMap, Pod, PodStatus } from '../../../api/generated/types.ts'
+import type { Clock } from '../../../base/clock.ts'
 import { FakeClock } from '../../../base/fake-clock.ts'
 import { silentLogger } from '../../../base/log.ts'
 import { createClient } from '../../../client/create-client.ts'
@@ -300,6 +301,39 @@ describe('LastGoodList', () => {
     await clock.advance(0)
     expect(second.known.list()).toEqual([])
     expect(changes).toBeGreaterThan(before)
+  })
+
+  test('is on disk as soon as somebody needs it to be', async () => {
+    await conf({ a: '1' })
+    const { known, run } = list()
+    await known.flush()
+    expect(readdirSync(dir)).toEqual([])
+    void run()
+    await clock.advance(0)
+    await known.flush()
+    expect(JSON.parse(readFileSync(join(dir, 'list.json'), 'utf8'))).toMatchObject([{ data: { a: '1' } }])
+    rmSync(join(dir, 'list.json'))
+    await known.flush()
+    expect(readdirSync(dir)).toEqual([])
+  })
+
+  test('rests a hundred times as long as a write took', async () => {
+    // every look at the clock takes 30 ms
+    let at = 0
+    const slow: Clock = { now: () => clock.now(), monotonic: () => (at += 30), after: (ms, fn) => clock.after(ms, fn) }
+    const informer = createInformer(configMaps, { client, clock, random: () => 0, log: silentLogger })
+    const known = new LastGoodList(informer, { clock: slow, log: silentLogger, path: join(dir, 'list.json') })
+    void informer.run(stop.signal)
+    await clock.advance(1_000)
+    await known.settled()
+    rmSync(join(dir, 'list.json'))
+    await conf({ a: '1' })
+    await clock.advance(2_999)
+    await known.settled()
+    expect(readdirSync(dir)).toEqual([])
+    await clock.advance(1)
+    await known.settled()
+    expect(readdirSync(dir)).toEqual(['list.json'])
   })
 
   test('a damaged copy is no copy', async () => {

@@ -5,8 +5,10 @@ import type { Logger } from '../../../base/log.ts'
 import type { KubeObject } from '../../../api/meta/object.ts'
 import type { Informer } from '../../../client/cache.ts'
 
-/** Changes are written at most this often. */
+/** Changes are written at most this often, and the longer writing takes, the less often: a list of thousands must cost a hundredth of a core, and of what a disk lasts, at most. */
 const WRITE_EVERY_MS = 1_000
+const REST_FACTOR = 100
+const MAX_REST_MS = 60_000
 
 /**
  * A list that survives: what the informer shows once it is synced, before that what was on disk when the process
@@ -20,6 +22,8 @@ export class LastGoodList<T extends KubeObject> {
   readonly #listeners = new Set<() => void>()
   #loaded: readonly T[] = []
   #timer: Timer | undefined
+  #restMs = WRITE_EVERY_MS
+  #isDirty = false
   #writing: Promise<void> = Promise.resolve()
 
   /** @param path absent: nothing is kept */
@@ -68,27 +72,40 @@ export class LastGoodList<T extends KubeObject> {
     await this.#writing
   }
 
+  /** Writes what has changed now. Resolves when it is on disk, or could not be written. */
+  flush(): Promise<void> {
+    // a list that is still filling up must not replace a whole one
+    if (this.#isDirty && this.#informer.synced) {
+      this.#isDirty = false
+      this.#writing = this.#writing.then(() => this.#write())
+    }
+    return this.#writing
+  }
+
   #notify(): void {
     for (const fn of this.#listeners) fn()
   }
 
   #changed(): void {
     this.#notify()
-    if (this.#path === undefined || this.#timer) return
-    this.#timer = this.#clock.after(WRITE_EVERY_MS, () => {
+    if (this.#path === undefined) return
+    this.#isDirty = true
+    if (this.#timer) return
+    this.#timer = this.#clock.after(this.#restMs, () => {
       this.#timer = undefined
-      // a list that is still filling up must not replace a whole one
-      if (this.#informer.synced) this.#writing = this.#writing.then(() => this.#write())
+      void this.flush()
     })
   }
 
   async #write(): Promise<void> {
     const path = this.#path as string
+    const begin = this.#clock.monotonic()
     try {
       await writeFile(`${path}.tmp`, JSON.stringify(this.#informer.lister.list()), { mode: 0o600 })
       await rename(`${path}.tmp`, path)
     } catch (error) {
       this.#log.warn('last good copy not written', { path, error: messageOf(error) })
     }
+    this.#restMs = Math.min(Math.max((this.#clock.monotonic() - begin) * REST_FACTOR, WRITE_EVERY_MS), MAX_REST_MS)
   }
 }
