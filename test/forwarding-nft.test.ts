@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { parseIp } from '../src/base/ip.ts'
-import type { ElementChange, ForeignChange, Nft, SetElement } from '../src/data-plane/forwarding/contract.ts'
+import type { ElementChange, ForeignChange, Nft, NftStructures, SetElement } from '../src/data-plane/forwarding/contract.ts'
 import { NftError, openNft } from '../src/data-plane/forwarding/nft/index.ts'
 import { createNetworkLab, labProblem, type LabHost, type NetworkLab } from '../src/testing/network-lab/index.ts'
 import { poll } from './support/poll.ts'
@@ -39,7 +39,7 @@ const TCP = [6]
 describe.skipIf(missing !== '')(`nf_tables of a namespace${missing === '' ? '' : ` (skipped: ${missing})`}`, () => {
   let lab: NetworkLab
   let host: LabHost
-  let nft: Nft
+  let nft: Nft & NftStructures
 
   beforeAll(async () => {
     lab = await createNetworkLab()
@@ -238,6 +238,12 @@ describe.skipIf(missing !== '')(`nf_tables of a namespace${missing === '' ? '' :
     expect(await poll('its change', () => seen[0])).toMatchObject({ family: 'ip', table: 't' })
     expect(seen[0]?.process).not.toBe('')
     stop.abort()
+  })
+
+  test('more refusals than the kernel has room to tell are one refusal, named', async () => {
+    const changes = Array.from({ length: 60_000 }, (_, i) => ({ op: 'delete-chain' as const, name: `none${i}` }))
+    const refused = nft.commit({ family: 'ip', table: 't' }, changes)
+    await expect(refused).rejects.toMatchObject({ name: 'NftError', code: 'ENOENT', message: expect.stringContaining('none0') as string })
   })
 
   test('calls run in the order of asking', async () => {

@@ -78,7 +78,7 @@ export class NetlinkSocket {
     return this.#queue(async () => {
       await this.#send(request.bytes)
       const errors: Acknowledgement[] = []
-      await this.#receive(request, (message) => {
+      const onAnswer = (message: MessageCursor): boolean => {
         if (message.type !== NLMSG_ERROR) {
           onMessage?.(message)
           return false
@@ -86,7 +86,14 @@ export class NetlinkSocket {
         const acknowledgement = readAcknowledgement(message)
         if (acknowledgement.errno !== 0) errors.push(acknowledgement)
         return message.sequence === request.lastSequence || (acknowledgement.errno !== 0 && message.sequence === request.beginSequence)
-      })
+      }
+      try {
+        await this.#receive(request, onAnswer)
+      } catch (error) {
+        // of a batch, which is done whole or not at all, the first refusals say enough
+        const isEnough = (error as NetlinkError).code === 'ENOBUFS' && request.beginSequence !== undefined && errors.length > 0
+        if (!isEnough) throw error
+      }
       return errors
     })
   }
@@ -140,35 +147,43 @@ export class NetlinkSocket {
   }
 
   #discard(): void {
-    try {
-      while (this.#take() !== undefined);
-    } catch (error) {
-      if ((error as SystemCallError).code !== 'ENOBUFS') throw error
-    }
+    while (this.#take() !== undefined);
   }
 
-  /** Reads until `onMessage` says that it was the last. */
+  /** Reads until `onMessage` says that it was the last. @throws NetlinkError `ENOBUFS` when some had no room; those that had are told */
   async #receive(request: NetlinkRequest, onMessage: (message: MessageCursor) => boolean): Promise<void> {
     let begin = performance.now()
-    for (let late = 0; ;) {
+    let isLossy = false
+    for (let late = 0, isOver = false; !isOver;) {
       const length = this.#take()
+      if (length === 'lost') {
+        isLossy = true
+        continue
+      }
       if (length === undefined) {
+        if (isLossy) break
         // not seen with a kernel that works as described above
         if (++late > LATE_TRIES) throw new NetlinkError(request.what, 'ETIMEDOUT')
         await new Promise((resolve) => setTimeout(resolve, LATE_MS))
         continue
       }
       const cursor = new MessageCursor(this.#buffer, 0, length)
-      while (cursor.next()) if (cursor.type !== NLMSG_NOOP && onMessage(cursor)) return
-      if (performance.now() - begin < SLICE_MS) continue
+      while (!isOver && cursor.next()) isOver = cursor.type !== NLMSG_NOOP && onMessage(cursor)
+      if (isOver || performance.now() - begin < SLICE_MS) continue
       await new Promise((resolve) => setImmediate(resolve))
       begin = performance.now()
     }
+    if (isLossy) throw new NetlinkError(request.what, 'ENOBUFS')
   }
 
-  /** The next datagram. @returns its length; undefined: none is there */
-  #take(): number | undefined {
-    return receiveNow(this.#fd, this.#buffer)
+  /** The next datagram. @returns its length; undefined: none is there; `lost`: there was no room for some, others may be there */
+  #take(): number | 'lost' | undefined {
+    try {
+      return receiveNow(this.#fd, this.#buffer)
+    } catch (error) {
+      if ((error as SystemCallError).code === 'ENOBUFS') return 'lost'
+      throw error
+    }
   }
 }
 
