@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { removeNetworkNamespace } from '../src/base/linux/network-namespace.ts'
 import { createNetworkLab, labProblem, type LabHost, type NetworkLab, type Segment } from '../src/testing/network-lab/index.ts'
 
 const missing = labProblem()
@@ -52,6 +53,14 @@ describe.skipIf(missing !== '')(`the network lab${missing === '' ? '' : ` (skipp
     // 198.18.0.0/24 as the kernel prints it
     expect(a.inside(routes)).toContain('000012C6')
     expect(routes()).not.toContain('000012C6')
+  })
+
+  test('a name without a namespace, as a killed process leaves it, can be removed', () => {
+    const path = `${a.path}-half`
+    writeFileSync(path, '')
+    removeNetworkNamespace(path)
+    expect(existsSync(path)).toBe(false)
+    expect(() => removeNetworkNamespace(path)).toThrow(/ENOENT/)
   })
 
   test('removal leaves nothing, whatever still runs', async () => {

@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { loadLibc } from './libc.ts'
+import { loadLibc, type SystemCallError } from './libc.ts'
 
 const CLONE_NEWNET = 0x4000_0000
 const MS_BIND = 4096
@@ -52,8 +52,13 @@ export function createNetworkNamespace(path: string): void {
   }
 }
 
-/** Removes the name; the namespace ends with the last process and socket in it. */
+/** Removes the name, also one that a killed process has left without a namespace; the namespace ends with the last process and socket in it. */
 export function removeNetworkNamespace(path: string): void {
-  loadLibc().umount(path, MNT_DETACH)
+  try {
+    loadLibc().umount(path, MNT_DETACH)
+  } catch (error) {
+    // nothing is mounted there
+    if ((error as SystemCallError).code !== 'EINVAL') throw error
+  }
   unlinkSync(path)
 }
