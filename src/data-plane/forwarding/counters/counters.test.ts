@@ -1,8 +1,11 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FakeClock } from '../../../base/fake-clock.ts'
 import { createMetrics } from '../../../base/metrics.ts'
 import { showPacketCounters } from './counter-metrics.ts'
-import { countReasons, openDropReasons } from './drop-reasons.ts'
+import { countReasons, openDropReasons, type DropReasons } from './drop-reasons.ts'
 import type { PacketCounters } from './packet-counters.ts'
 import { parseConntrackStatistics, parseLinks, parseProtocolCounters, parseSnmp6, parseSoftnet } from './proc-net.ts'
 
@@ -68,6 +71,20 @@ describe('drop reasons', () => {
       ['NO_SOCKET', 1],
     ])
     expect(lost).toBe(120)
+  })
+
+  test('a trace that cannot be read any more ends the counting, not the process', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'bpl-trace-'))
+    const instance = join(root, 'instances', `biplane-${process.pid}`)
+    // to read a directory is an error
+    for (const path of [join(root, 'events/skb/kfree_skb'), join(instance, 'events/skb/kfree_skb'), join(instance, 'trace_pipe')])
+      mkdirSync(path, { recursive: true })
+    const clock = new FakeClock()
+    const reasons = openDropReasons(clock, root) as DropReasons
+    await clock.advance(5000)
+    expect(reasons.problem?.what).toMatch(/EISDIR/)
+    reasons.close()
+    rmSync(root, { recursive: true })
   })
 
   test('where there is no tracefs it says what to do', () => {

@@ -18,6 +18,8 @@ export interface DropReasons {
   readonly byReason: ReadonlyMap<string, number>
   /** Drops whose reason was lost: there were too many at once. */
   readonly lost: number
+  /** Why it counts no more. */
+  readonly problem: DropReasonsProblem | undefined
   /** Reads what has come so far. */
   read(): void
   close(): void
@@ -54,6 +56,7 @@ export function openDropReasons(clock: Clock, tracefs?: string): DropReasons | D
 class TraceReader implements DropReasons {
   readonly byReason = new Map<string, number>()
   lost = 0
+  problem: DropReasonsProblem | undefined
   readonly #clock: Clock
   readonly #instance: string
   readonly #fd: number
@@ -105,7 +108,9 @@ class TraceReader implements DropReasons {
       return readSync(this.#fd, this.#buffer)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0
-      throw error
+      this.problem = { what: `drop reasons are counted no more: ${(error as Error).message}`, fix: 'start this process anew' }
+      this.close()
+      return 0
     }
   }
 }

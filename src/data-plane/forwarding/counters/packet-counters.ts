@@ -70,7 +70,7 @@ function readCounters(
     links: parseLinks(dev),
     ...(conntrack !== '' && { conntrack: { ...parseConntrackStatistics(conntrack), limit: Number(limit) } }),
     ...(reasons && { dropReasons: { byReason: Object.fromEntries(reasons.byReason), lost: reasons.lost } }),
-    missing,
+    missing: reasons?.problem ? [...missing, reasons.problem] : missing,
   }
 }
 
