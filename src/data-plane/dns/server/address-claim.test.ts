@@ -1,6 +1,6 @@
 import { platform } from 'node:os'
 import { expect, test } from 'vitest'
-import { systemClock } from '../../../base/clock.ts'
+import { systemClock, type Clock } from '../../../base/clock.ts'
 import { AddressTakenError, claimAddress } from './address-claim.ts'
 
 const address = { host: '127.9.9.9', port: 60_000 + (process.pid % 5_000) }
@@ -27,3 +27,30 @@ test.skipIf(!linux)(
     second()
   },
 )
+
+test.skipIf(!linux)(`to wait for an address costs no more the longer it takes${linux ? '' : ' (skipped: needs Linux)'}`, async () => {
+  const shared = { ...address, host: '127.9.9.10' }
+  const warnings: string[] = []
+  const onWarning = ({ name }: Error): void => void warnings.push(name)
+  process.on('warning', onWarning)
+  let tries = 0
+  let enough = (): void => {}
+  const tried = new Promise<void>((resolve) => (enough = resolve))
+  const hasty: Clock = {
+    ...systemClock,
+    after: (_ms, fn) =>
+      systemClock.after(1, () => {
+        if (++tries === 20) enough()
+        fn()
+      }),
+  }
+  const first = await claimAddress(shared, 'node a', systemClock)
+  const second = await claimAddress(shared, 'node a', hasty)
+  await tried
+  second()
+  first()
+  // warnings are told in a later turn
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', onWarning)
+  expect(warnings).not.toContain('MaxListenersExceededWarning')
+})

@@ -46,19 +46,26 @@ export async function claimAddress(address: ListenAddress, owner: string, clock:
 async function takeLater(server: Server, path: string, clock: Clock, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await sleep(clock, RETRY_MS, signal).catch(() => {})
-    if (signal.aborted || (await listen(server, path))) return
+    // whatever is in the way now may be gone later; the address itself is shared already
+    if (signal.aborted || (await listen(server, path).catch(() => false))) return
   }
 }
 
 function listen(server: Server, path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const failed = (error: NodeJS.ErrnoException): void => (error.code === 'EADDRINUSE' ? resolve(false) : reject(error))
-    server.once('error', failed)
-    server.listen({ path }, () => {
+    const done = (): void => {
       server.off('error', failed)
       server.unref()
       resolve(true)
-    })
+    }
+    const failed = (error: NodeJS.ErrnoException): void => {
+      server.off('listening', done)
+      if (error.code === 'EADDRINUSE') resolve(false)
+      else reject(error)
+    }
+    server.once('error', failed)
+    server.once('listening', done)
+    server.listen({ path })
   })
 }
 
