@@ -155,6 +155,7 @@ describe('routes that cannot be', () => {
     ['neither gateway nor device', route({ nextHops: [{}] }), /gateway or a device/],
     ['a weight of 0', route({ nextHops: [hop('10.0.0.1', 'eth0', { weight: 0 })] }), /1 to 256/],
     ['a source of the other family', route({ source: ip('fd00::1') }), /source/],
+    ['a metric of 0', route({ metric: 0 }), /metric/],
     ['a prefix that is too long', route({ prefix: { family: 4, bytes: ip('10.0.0.0'), length: 33 } }), /prefix/],
   ])('%s', (_name, given, fault) => {
     if (fault) expect(routeFault(given)).toMatch(fault)

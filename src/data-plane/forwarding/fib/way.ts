@@ -23,9 +23,11 @@ export interface FoundWay {
 export type Devices = ReadonlyMap<string, { readonly index: number; readonly isUp: boolean }>
 
 /** What makes a route impossible whatever the kernel says; undefined: nothing. */
-export function routeFault({ prefix, type = 'unicast', nextHops, source }: FibRoute): string | undefined {
+export function routeFault({ prefix, type = 'unicast', nextHops, source, metric }: FibRoute): string | undefined {
   const width = prefix.family === 4 ? 4 : 16
   if (prefix.bytes.length !== width || prefix.length > width * 8) return 'its prefix is none'
+  // asked to delete metric 0, the kernel deletes whichever route of the prefix it finds
+  if (metric === 0 && prefix.family === 4) return 'an IPv4 route needs a metric above 0'
   if (type === 'unicast' && nextHops.length === 0) return 'a unicast route needs a next hop'
   if (type !== 'unicast' && nextHops.length > 0) return `a route of type ${type} has no next hop`
   if (source && source.length !== width) return 'its source address is of the other family'
