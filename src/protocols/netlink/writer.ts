@@ -8,7 +8,7 @@ const text = new TextEncoder()
 /**
  * Builds netlink messages one behind the other in one growing buffer: what a socket sends in one call. Integers are in host order, which
  * is little-endian on every machine that Node 20 and koffi run on but s390x; those of netfilter are big-endian (`u32be`).
- * Attributes and messages are padded to 4 bytes. Mistakes of the caller (a nest left open, a value too long) throw RangeError.
+ * Attributes and messages are padded to 4 bytes. Values and nests that are too long throw RangeError.
  */
 export class NetlinkWriter {
   #bytes: Uint8Array

@@ -1,4 +1,4 @@
-import { NLM_ACK, NLM_CREATE, NLM_DUMP, NLM_REPLACE, NLM_REQUEST } from '../constants.ts'
+import { NLM_ACK, NLM_APPEND, NLM_CREATE, NLM_DUMP, NLM_REPLACE, NLM_REQUEST } from '../constants.ts'
 import { AttributeCursor, uint16, uint32, type MessageCursor } from '../reader.ts'
 import type { NetlinkWriter } from '../writer.ts'
 import { AF_BRIDGE, familyOf, int32, RTM } from './constants.ts'
@@ -32,7 +32,7 @@ export function writeNewNeighbour(writer: NetlinkWriter, sequence: number, neigh
 
 /** Adds one more host to a forwarding entry, as for addresses that go to all (00:00:00:00:00:00). */
 export function writeAppendForwarding(writer: NetlinkWriter, sequence: number, neighbour: KernelNeighbour): void {
-  writer.message(RTM.newNeighbour, NLM_REQUEST | NLM_ACK | NLM_CREATE | 0x800, sequence)
+  writer.message(RTM.newNeighbour, NLM_REQUEST | NLM_ACK | NLM_CREATE | NLM_APPEND, sequence)
   writeNeighbour(writer, neighbour)
 }
 
