@@ -71,6 +71,19 @@ describe.skipIf(missing !== '')(`the policy enforcer${suffix}`, () => {
     expect(enforced.metrics.render()).toMatch(/^biplane_policy_foreign_changes_total [1-9]/m)
   })
 
+  test('starts no pod under a table that others have changed, however often they do', async () => {
+    await enforced.apply(denyY(nine))
+    const seen = (): number => Number(/^biplane_policy_foreign_changes_total (\d+)/m.exec(enforced.metrics.render())?.[1] ?? 0)
+    // the second time it would be put right only after a pause
+    for (let time = 0; time < 2; time++) {
+      const before = seen()
+      await enforced.lab.node.must(['nft', 'flush', 'chain', 'inet', 'biplane-policy', 'ingress'])
+      await poll('the change is seen', () => (seen() > before ? true : undefined), { everyMs: 2 })
+      await enforced.enforcer.protect(pod('y', 'a', { ips: [YA] }), [YA])
+      expect(await reaches(XA, YA, false)).toBe(false)
+    }
+  })
+
   test('counts what each rule has judged, whatever happens to the table', async () => {
     const cluster = fromXa(nine)
     await enforced.apply(cluster)

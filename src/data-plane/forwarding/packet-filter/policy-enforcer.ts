@@ -113,7 +113,8 @@ export class PolicyEnforcer implements PodProtection {
       await Promise.race([known, new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))])
       let failures = 0
       while (!signal.aborted) {
-        const isRepair = this.#isForeign && this.#pace.delay(this.#options.clock.monotonic()) === 0
+        // what changes now, or starts, needs the table whole; only mere repairs have a pace
+        const isRepair = this.#isForeign && (this.#isDirty || this.#pace.delay(this.#options.clock.monotonic()) === 0)
         if (this.#isDirty || isRepair) failures = (await this.#sync(isRepair)) ? 0 : failures + 1
         if (signal.aborted) break
         await this.#wait(failures)
