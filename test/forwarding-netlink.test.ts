@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FakeClock } from '../src/base/fake-clock.ts'
 import { formatIp, parseIp } from '../src/base/ip.ts'
-import { NetlinkMonitor, RouteSocket } from '../src/data-plane/forwarding/netlink/index.ts'
+import { exceptPort, exceptRoutesOf, NetlinkMonitor, RouteSocket } from '../src/data-plane/forwarding/netlink/index.ts'
 import { reconcileForwarding, reconcileNeighbours, reconcileRules } from '../src/data-plane/forwarding/tagged/index.ts'
 import {
   IFA_NODAD,
@@ -356,6 +356,46 @@ describe.skipIf(missing !== '')(`rtnetlink of a namespace${missing === '' ? '' :
     expect(shown).toContain('02:00:00:00:00:01 dst 198.18.0.3')
     expect(shown).not.toContain('198.18.0.2')
     await socket.deleteLink(link)
+  })
+
+  test('filters leave out what a port does, or routes with a tag; strangers and all else are told', async () => {
+    const listen = (filter: Uint8Array): { readonly told: () => readonly string[]; close(): void } => {
+      const told = new Set<string>()
+      const monitor = new NetlinkMonitor({
+        protocol: NETLINK_ROUTE,
+        namespace: a.path,
+        groups: [RTNLGRP.link, RTNLGRP.ipv4Route, RTNLGRP.ipv6Route],
+        clock: new FakeClock(),
+        filter,
+        onMessage: (message) => {
+          if (message.type !== RTM.newRoute && message.type !== RTM.deleteRoute) told.add(`type ${message.type}`)
+          else if (readRoute(message).length < 32) told.add(formatIp(readRoute(message).destination))
+        },
+        onLost: () => expect.unreachable('lost'),
+        onFailed: (error) => expect.unreachable(error.message),
+      })
+      return { told: () => (monitor.drain(), [...told].sort()), close: () => monitor.close() }
+    }
+    const stranger = new RouteSocket({ namespace: a.path })
+    const [byPort, byTag] = [listen(exceptPort(socket.port)), listen(exceptRoutesOf(190))]
+    const ours = [route('10.96.0.0', 16, [hop('198.18.0.2')]), route('fd96::', 16, [hop('fd00::2')])]
+    const others = ours.map((of) => ({ ...of, metric: 77 }))
+    const foreign = { ...route('10.97.0.0', 16, [hop('198.18.0.2')]), protocol: 4 }
+    for (const of of ours) await socket.createRoute(of)
+    for (const of of ours) await socket.deleteRoute(of)
+    expect([byPort.told(), byTag.told()]).toEqual([[], []])
+    for (const of of others) await stranger.createRoute(of)
+    for (const of of others) await stranger.deleteRoute(of)
+    await socket.createRoute(foreign)
+    await socket.deleteRoute(foreign)
+    const eth0 = await socket.link('eth0')
+    await stranger.setLink(eth0?.index ?? 0, { mtu: 1400 })
+    await stranger.setLink(eth0?.index ?? 0, { mtu: 1500 })
+    expect(byPort.told()).toEqual(['10.96.0.0', 'fd96::', `type ${RTM.newLink}`])
+    expect(byTag.told()).toEqual(['10.97.0.0', `type ${RTM.newLink}`])
+    byPort.close()
+    byTag.close()
+    stranger.close()
   })
 
   test('notifications that the kernel had no room for are told as lost, and those after them arrive', async () => {

@@ -3,7 +3,7 @@ import { messageOf } from '../../base/errors.ts'
 import { prefixOf } from '../../base/ip.ts'
 import type { Logger } from '../../base/log.ts'
 import type { InteriorRoute, InteriorRoutes } from '../../control-plane/routing/index.ts'
-import { NetlinkMonitor, RouteSocket } from '../../data-plane/forwarding/index.ts'
+import { exceptRoutesOf, NetlinkMonitor, RouteSocket } from '../../data-plane/forwarding/index.ts'
 import { ROUTE_PROTOCOL } from '../../policy/route/fib-route.ts'
 import {
   NETLINK_ROUTE,
@@ -11,7 +11,6 @@ import {
   NEXT_HOP_LINKDOWN,
   readRoute,
   ROUTE_TYPES,
-  RTM,
   RTNLGRP,
   type KernelRoute,
 } from '../../protocols/netlink/route/index.ts'
@@ -49,12 +48,9 @@ export class KernelInterior implements InteriorRoutes {
       protocol: NETLINK_ROUTE,
       groups: [RTNLGRP.link, RTNLGRP.ipv4Address, RTNLGRP.ipv6Address, RTNLGRP.ipv4Route, RTNLGRP.ipv6Route],
       clock: options.clock,
-      onMessage: (message) => {
-        const isRoute = message.type === RTM.newRoute || message.type === RTM.deleteRoute
-        // rtm_protocol: what this router writes itself is no news, and may be much
-        if (isRoute && message.bytes[message.start + 5] === ROUTE_PROTOCOL.router) return
-        this.#soon()
-      },
+      // what this router writes itself is no news, and may be much
+      filter: exceptRoutesOf(ROUTE_PROTOCOL.router),
+      onMessage: () => this.#soon(),
       onLost: () => this.#soon(),
       onFailed: (error) => options.log.error('changes of routes are not seen any more', { error: messageOf(error) }),
     })

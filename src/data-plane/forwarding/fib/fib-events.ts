@@ -10,7 +10,7 @@ import {
   type KernelLink,
 } from '../../../protocols/netlink/route/index.ts'
 import { NLM_REPLACE } from '../../../protocols/netlink/index.ts'
-import { NetlinkMonitor } from '../netlink/index.ts'
+import { exceptPort, NetlinkMonitor } from '../netlink/index.ts'
 import { routeKeyOf, type RouteKey } from './route-key.ts'
 
 /** What others have done, and the kernel by itself. */
@@ -55,7 +55,7 @@ export function watchFib(
   const { ownPort, ...rest } = options
   return new NetlinkMonitor({
     ...rest,
-    exceptPort: ownPort,
+    filter: exceptPort(ownPort),
     protocol: NETLINK_ROUTE,
     groups: [RTNLGRP.link, RTNLGRP.ipv4Address, RTNLGRP.ipv6Address, ...ROUTE_GROUPS],
     onMessage,

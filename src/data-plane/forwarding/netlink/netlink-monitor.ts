@@ -1,7 +1,6 @@
 import type { Clock, Timer } from '../../../base/clock.ts'
 import { loadLibc, type SystemCallError } from '../../../base/linux/libc.ts'
 import { MessageCursor, NLMSG_ERROR, readAcknowledgement } from '../../../protocols/netlink/index.ts'
-import { exceptPort } from './except-port.ts'
 import { NetlinkError } from './netlink-error.ts'
 import { receiveNow } from './netlink-socket.ts'
 import { openSocket, type OpenSocketOptions } from './open-socket.ts'
@@ -21,8 +20,8 @@ export interface NetlinkMonitorOptions extends Pick<OpenSocketOptions, 'protocol
   readonly requests?: readonly Uint8Array[]
   /** Default 32 MiB, taken only when used. */
   readonly receiveBytes?: number
-  /** What the requests of this port cause is not told, and takes neither room nor time: the kernel leaves it out. */
-  readonly exceptPort?: number
+  /** What the kernel leaves out: exceptPort, exceptRoutesOf. */
+  readonly filter?: Uint8Array
   /** What the cursor stands on is gone when it returns. */
   readonly onMessage: (message: MessageCursor) => void
   /** The kernel had no room for some notifications: what they said must be read anew. */
@@ -50,11 +49,7 @@ export class NetlinkMonitor {
   /** @throws SystemCallError, NetlinkError */
   constructor(options: NetlinkMonitorOptions) {
     this.#options = options
-    this.#fd = openSocket({
-      ...options,
-      receiveBytes: options.receiveBytes ?? RECEIVE_BYTES,
-      ...(options.exceptPort !== undefined && { filter: exceptPort(options.exceptPort) }),
-    }).fd
+    this.#fd = openSocket({ ...options, receiveBytes: options.receiveBytes ?? RECEIVE_BYTES }).fd
     try {
       for (const request of options.requests ?? []) this.#ask(request)
     } catch (error) {
