@@ -116,7 +116,7 @@ protocol static one { disabled; ipv4; ${words(ONE)} }
   })
   const control = await connectControl(files.control)
   const idle = countRoutes(host)
-  const kernel = new RouteSocket({ namespace: host.path })
+  const kernel = RouteSocket.open({ namespace: host.path })
   const has = async (isThere: boolean): Promise<void> => {
     while ((await kernel.routes({ family: 4, protocol: 12 })).length > 0 !== isThere);
   }

@@ -84,7 +84,7 @@ describe.skipIf(missing !== '')(`the routing table of a namespace${missing === '
   /** Told of every removal of a route with our tag, by whomever, from now on. */
   const watchRemovals = (): { readonly removed: number; drain(): void; close(): void } => {
     let removed = 0
-    const monitor = new NetlinkMonitor({
+    const monitor = NetlinkMonitor.open({
       protocol: NETLINK_ROUTE,
       namespace: a.path,
       groups: [RTNLGRP.ipv4Route, RTNLGRP.ipv6Route],
@@ -269,7 +269,7 @@ describe.skipIf(missing !== '')(`the routing table of a namespace${missing === '
   })
 
   test('calls that fail side by side fail as one', async () => {
-    const socket = new RouteSocket({ namespace: a.path })
+    const socket = RouteSocket.open({ namespace: a.path })
     socket.close()
     const wanted = new Map(
       Array.from({ length: 10_000 }, (_, i) => [routeKey(route(`20.${i >> 8}.${i & 255}.0/24`)), wayOf(routes[0] as FibRoute)]),
@@ -365,7 +365,7 @@ describe.skipIf(missing !== '')(`the routing table of a namespace${missing === '
     expect(removals.removed).toBe(0)
     removals.close()
     await second.close()
-    const socket = new RouteSocket({ namespace: a.path })
+    const socket = RouteSocket.open({ namespace: a.path })
     expect(await socket.routes({ protocol: 190 })).toHaveLength(50_000)
     socket.close()
     expect(await fib.apply([], 2n)).toEqual([])

@@ -38,7 +38,7 @@ describe.skipIf(missing !== '')(`rtnetlink of a namespace${missing === '' ? '' :
       { host: a, device: 'eth0', addresses: ['198.18.0.1/24', 'fd00::1/64'] },
       { host: b, device: 'eth0', addresses: ['198.18.0.2/24', 'fd00::2/64'] },
     ])
-    socket = new RouteSocket({ namespace: a.path })
+    socket = RouteSocket.open({ namespace: a.path })
     eth0 = (await socket.link('eth0'))?.index ?? 0
   })
   afterAll(async () => {
@@ -61,7 +61,7 @@ describe.skipIf(missing !== '')(`rtnetlink of a namespace${missing === '' ? '' :
 
   test('a veth pair with its other end in another namespace; then renamed, changed and deleted', async () => {
     await socket.addVeth({ name: 'pod1', mtu: 1400, isUp: true, address: MAC }, { name: 'eth7', mtu: 1400 }, b.path)
-    const inside = new RouteSocket({ namespace: b.path })
+    const inside = RouteSocket.open({ namespace: b.path })
     await inside.setLink((await inside.link('eth7'))?.index ?? 0, { isUp: true })
     inside.close()
     expect(await json(a, 'link', 'show', 'pod1')).toMatchObject([
@@ -361,7 +361,7 @@ describe.skipIf(missing !== '')(`rtnetlink of a namespace${missing === '' ? '' :
   test('filters leave out what a port does, or routes with a tag; strangers and all else are told', async () => {
     const listen = (filter: Uint8Array): { readonly told: () => readonly string[]; close(): void } => {
       const told = new Set<string>()
-      const monitor = new NetlinkMonitor({
+      const monitor = NetlinkMonitor.open({
         protocol: NETLINK_ROUTE,
         namespace: a.path,
         groups: [RTNLGRP.link, RTNLGRP.ipv4Route, RTNLGRP.ipv6Route],
@@ -376,7 +376,7 @@ describe.skipIf(missing !== '')(`rtnetlink of a namespace${missing === '' ? '' :
       })
       return { told: () => (monitor.drain(), [...told].sort()), close: () => monitor.close() }
     }
-    const stranger = new RouteSocket({ namespace: a.path })
+    const stranger = RouteSocket.open({ namespace: a.path })
     const [byPort, byTag] = [listen(exceptPort(socket.port)), listen(exceptRoutesOf(190))]
     const ours = [route('10.96.0.0', 16, [hop('198.18.0.2')]), route('fd96::', 16, [hop('fd00::2')])]
     const others = ours.map((of) => ({ ...of, metric: 77 }))
@@ -400,7 +400,7 @@ describe.skipIf(missing !== '')(`rtnetlink of a namespace${missing === '' ? '' :
 
   test('notifications that the kernel had no room for are told as lost, and those after them arrive', async () => {
     const seen = { destinations: new Set<string>(), lost: 0 }
-    const monitor = new NetlinkMonitor({
+    const monitor = NetlinkMonitor.open({
       protocol: NETLINK_ROUTE,
       namespace: a.path,
       groups: [RTNLGRP.ipv4Route],

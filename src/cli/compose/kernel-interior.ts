@@ -42,8 +42,8 @@ export class KernelInterior implements InteriorRoutes {
   constructor(options: KernelInteriorOptions) {
     this.#options = options
     const namespace = options.namespace === undefined ? {} : { namespace: options.namespace }
-    this.#socket = new RouteSocket(namespace)
-    this.#monitor = new NetlinkMonitor({
+    this.#socket = RouteSocket.open(namespace)
+    this.#monitor = NetlinkMonitor.open({
       ...namespace,
       protocol: NETLINK_ROUTE,
       groups: [RTNLGRP.link, RTNLGRP.ipv4Address, RTNLGRP.ipv6Address, RTNLGRP.ipv4Route, RTNLGRP.ipv6Route],

@@ -197,7 +197,7 @@ async function runDns(dns: NodeDns, { serviceCIDRs }: PacketSources, signal: Abo
 }
 
 async function readRoute(address: string): ReturnType<typeof kernelRoute> {
-  const socket = new RouteSocket()
+  const socket = RouteSocket.open()
   try {
     return await kernelRoute(socket, address)
   } finally {

@@ -13,7 +13,7 @@ const LO_INDEX = 1
 export async function addLocalAddress(host: string): Promise<void> {
   const bytes = parseIp(host)
   if (!bytes) throw new RangeError(`"${host}" is no IP address`)
-  const socket = new RouteSocket()
+  const socket = RouteSocket.open()
   try {
     // no duplicate detection: nobody else can have an address of `lo`
     const flags = bytes.length === 16 ? IFA_NODAD : 0

@@ -36,7 +36,7 @@ export interface ConntrackCleaner {
 /** Needs root. @throws SystemCallError */
 export function openConntrackCleaner(options: ConntrackOptions = {}): ConntrackCleaner {
   return new Cleaner(
-    new NetlinkSocket({ protocol: NETLINK_NETFILTER, ...(options.namespace !== undefined && { namespace: options.namespace }) }),
+    NetlinkSocket.open({ protocol: NETLINK_NETFILTER, ...(options.namespace !== undefined && { namespace: options.namespace }) }),
     options.clock ?? systemClock,
   )
 }

@@ -53,7 +53,7 @@ export function watchFib(
     }
   }
   const { ownPort, ...rest } = options
-  return new NetlinkMonitor({
+  return NetlinkMonitor.open({
     ...rest,
     filter: exceptPort(ownPort),
     protocol: NETLINK_ROUTE,

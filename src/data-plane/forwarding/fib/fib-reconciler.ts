@@ -40,9 +40,11 @@ const SLICE = 5000
 
 /** Opens the routing table of a namespace. Needs root. @throws SystemCallError */
 export function openFib(options: FibOptions): KernelFib {
-  const socket = new RouteSocket(options.namespace === undefined ? {} : { namespace: options.namespace })
+  const socket = RouteSocket.open(options.namespace === undefined ? {} : { namespace: options.namespace })
   try {
-    return new FibReconciler(options, socket)
+    const fib = new FibReconciler(options, socket)
+    fib.watch()
+    return fib
   } catch (error) {
     socket.close()
     throw error
@@ -56,7 +58,7 @@ class FibReconciler implements KernelFib {
   readonly #clock: Clock
   readonly #socket: RouteSocket
   readonly #writer: FibWriter
-  readonly #monitor: NetlinkMonitor
+  #monitor: NetlinkMonitor | undefined
   readonly #devices = new DeviceTable()
   readonly #failures = new FibFailures()
   readonly #strikes: Strikes
@@ -79,8 +81,12 @@ class FibReconciler implements KernelFib {
     this.#socket = socket
     this.#strikes = new Strikes(this.#clock)
     this.#writer = new FibWriter(socket, options.protocol)
+  }
+
+  /** Listens to what others do. @throws SystemCallError */
+  watch(): void {
     this.#monitor = watchFib(
-      { ...options, clock: this.#clock, ownPort: socket.port },
+      { ...this.#options, clock: this.#clock, ownPort: this.#socket.port },
       {
         routeGone: (key, protocol, port) => this.#routeGone(key, protocol, port),
         routeMade: (key, protocol, isReplacing) => this.#routeMade(key, protocol, isReplacing),
@@ -91,7 +97,7 @@ class FibReconciler implements KernelFib {
           if (this.#isUsed(this.#devices.nameOf(link))) this.#scheduleResync()
         },
         lost: () => this.#scheduleResync(),
-        failed: (error) => options.onProblem?.({ prefix: '', message: `changes by others are not seen any more: ${error.message}` }),
+        failed: (error) => this.#options.onProblem?.({ prefix: '', message: `changes by others are not seen any more: ${error.message}` }),
       },
     )
   }
@@ -125,7 +131,7 @@ class FibReconciler implements KernelFib {
   ): Promise<readonly FibProblem[]> {
     return this.#queue(async () => {
       // a route over a link that the caller has just made: news of it are here, not yet read
-      this.#monitor.drain()
+      this.#monitor?.drain()
       if (!this.#devices.isKnown) this.#devices.reset(await this.#socket.links())
       const problems: FibProblem[] = []
       const touched: RouteKey[] = []
@@ -162,7 +168,7 @@ class FibReconciler implements KernelFib {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#monitor.close()
+    this.#monitor?.close()
     this.#resyncTimer?.cancel()
     this.#retryTimer?.cancel()
     await this.#tail

@@ -46,17 +46,23 @@ export class NetlinkMonitor {
   #waitMs = FAST_MS
   #isClosed = false
 
-  /** @throws SystemCallError, NetlinkError */
-  constructor(options: NetlinkMonitorOptions) {
+  private constructor(options: NetlinkMonitorOptions, fd: number) {
     this.#options = options
-    this.#fd = openSocket({ ...options, receiveBytes: options.receiveBytes ?? RECEIVE_BYTES }).fd
+    this.#fd = fd
+  }
+
+  /** @throws SystemCallError, NetlinkError */
+  static open(options: NetlinkMonitorOptions): NetlinkMonitor {
+    const { fd } = openSocket({ ...options, receiveBytes: options.receiveBytes ?? RECEIVE_BYTES })
+    const monitor = new NetlinkMonitor(options, fd)
     try {
-      for (const request of options.requests ?? []) this.#ask(request)
+      for (const request of options.requests ?? []) monitor.#ask(request)
     } catch (error) {
-      this.close()
+      monitor.close()
       throw error
     }
-    this.#schedule()
+    monitor.#schedule()
+    return monitor
   }
 
   /** Reads now all that has come. Notifications of a request are there when its acknowledgement is. */

@@ -53,12 +53,15 @@ export class NetlinkSocket {
   #tail: Promise<unknown> = Promise.resolve()
   #isClosed = false
 
-  /** @throws SystemCallError */
-  constructor(options: NetlinkSocketOptions) {
-    const { fd, port } = openSocket({ ...options, receiveBytes: RECEIVE_BYTES })
+  private constructor(fd: number, port: number) {
     this.#fd = fd
     this.port = port
-    setBuffer(fd, 'send', SEND_BYTES)
+  }
+
+  /** @throws SystemCallError */
+  static open(options: NetlinkSocketOptions): NetlinkSocket {
+    const { fd, port } = openSocket({ ...options, receiveBytes: RECEIVE_BYTES, sendBytes: SEND_BYTES })
+    return new NetlinkSocket(fd, port)
   }
 
   /** The first of `count` numbers for messages. */

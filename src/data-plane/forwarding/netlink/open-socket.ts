@@ -28,6 +28,8 @@ export interface OpenSocketOptions {
   readonly groups?: readonly number[]
   /** Room for what waits to be read, taken only when used. Needs CAP_NET_ADMIN to go above net.core.rmem_max; else that is what it gets. */
   readonly receiveBytes: number
+  /** Room for one call; default: the system's. */
+  readonly sendBytes?: number
   /** Classic BPF: see Libc.attachFilter. */
   readonly filter?: Uint8Array
 }
@@ -39,6 +41,7 @@ export function openSocket(options: OpenSocketOptions): { readonly fd: number; r
   const fd = options.namespace === undefined ? open() : inNetworkNamespace(options.namespace, open)
   try {
     setBuffer(fd, 'receive', options.receiveBytes)
+    if (options.sendBytes !== undefined) setBuffer(fd, 'send', options.sendBytes)
     for (const name of [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK]) libc.setsockopt(fd, SOL_NETLINK, name, int(1))
     if (options.filter) libc.attachFilter(fd, options.filter)
     const port = bindToFreePort(fd)

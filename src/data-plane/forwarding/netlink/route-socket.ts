@@ -67,9 +67,13 @@ export interface RouteFailure {
 export class RouteSocket {
   readonly #socket: NetlinkSocket
 
+  private constructor(socket: NetlinkSocket) {
+    this.#socket = socket
+  }
+
   /** @param options namespace: path of one; default: that of this process. @throws SystemCallError */
-  constructor(options: { readonly namespace?: string } = {}) {
-    this.#socket = new NetlinkSocket({ ...options, protocol: NETLINK_ROUTE })
+  static open(options: { readonly namespace?: string } = {}): RouteSocket {
+    return new RouteSocket(NetlinkSocket.open({ ...options, protocol: NETLINK_ROUTE }))
   }
 
   /** Of the notifications that this socket causes. */

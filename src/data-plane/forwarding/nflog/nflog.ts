@@ -61,7 +61,7 @@ export function openNflog(options: NflogOptions): Nflog {
     else queue.push({ ...packet, tuple: readPacketTuple(payload) })
     wake()
   }
-  const monitor = new NetlinkMonitor({
+  const monitor = NetlinkMonitor.open({
     protocol: NETLINK_NETFILTER,
     groups: [],
     requests: encodeBindGroup(options.group, COPY_BYTES, DELAY_MS),

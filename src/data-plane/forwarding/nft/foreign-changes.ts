@@ -45,7 +45,7 @@ export function watchForeignChanges(options: ForeignChangesOptions): ForeignChan
     if (!isOurs(message.port, pid)) for (const table of touched) report(table, pid, process)
     touched.clear()
   }
-  const monitor = new NetlinkMonitor({
+  const monitor = NetlinkMonitor.open({
     protocol: NETLINK_NETFILTER,
     groups: [NFNLGRP_NFTABLES],
     clock: options.clock,

@@ -21,7 +21,8 @@ export interface NftOptions {
 
 /** nf_tables of a network namespace. Needs root. @throws SystemCallError when no netlink socket can be had */
 export function openNft(options: NftOptions = {}): Nft & NftStructures {
-  return new KernelNft(options)
+  const { namespace } = options
+  return new KernelNft(options, NetlinkSocket.open({ protocol: NETLINK_NETFILTER, ...(namespace !== undefined && { namespace }) }))
 }
 
 class KernelNft implements Nft, NftStructures {
@@ -33,12 +34,9 @@ class KernelNft implements Nft, NftStructures {
   #tail: Promise<unknown> = Promise.resolve()
   #isClosed = false
 
-  constructor(options: NftOptions) {
+  constructor(options: NftOptions, socket: NetlinkSocket) {
     this.#options = options
-    this.#socket = new NetlinkSocket({
-      protocol: NETLINK_NETFILTER,
-      ...(options.namespace !== undefined && { namespace: options.namespace }),
-    })
+    this.#socket = socket
   }
 
   run(text: string): Promise<void> {

@@ -16,7 +16,7 @@ const SCOPE_UNIVERSE = 0
 
 /** Reads the links of this machine. @param address the node's primary address @returns undefined when no link has it */
 export async function readNodeLinks(address: string): Promise<NodeLinks | undefined> {
-  const socket = new RouteSocket()
+  const socket = RouteSocket.open()
   try {
     return findNodeLinks(parseIp(address) as IpBytes, await socket.links(), await socket.addresses())
   } finally {

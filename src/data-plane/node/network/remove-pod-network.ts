@@ -23,7 +23,7 @@ export async function removePodNetwork(namespacesDir: string): Promise<void> {
 }
 
 async function removeRoutes(): Promise<void> {
-  const socket = new RouteSocket()
+  const socket = RouteSocket.open()
   try {
     const routes = await socket.routes({ protocol: ROUTE_PROTOCOL.node })
     // links of pods that are gone take their routes with them, at any moment

@@ -36,7 +36,7 @@ export function netlinkWriter(namespace?: string): LinkWriter {
   return {
     async apply(steps) {
       if (steps.length === 0) return
-      const socket = new RouteSocket(namespace === undefined ? {} : { namespace })
+      const socket = RouteSocket.open(namespace === undefined ? {} : { namespace })
       const batch = new Batch(socket, namespace)
       try {
         for (const step of steps) await batch.add(step)

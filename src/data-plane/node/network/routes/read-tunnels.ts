@@ -5,7 +5,7 @@ import { TUNNEL_DEVICE, type Tunnel } from './plan-node-routes.ts'
 
 /** The far ends that the tunnel device knows: those of an earlier agent. Empty when there is no device. */
 export async function readTunnels(): Promise<readonly Tunnel[]> {
-  const socket = new RouteSocket()
+  const socket = RouteSocket.open()
   try {
     const link = await socket.link(TUNNEL_DEVICE)
     if (!link) return []
