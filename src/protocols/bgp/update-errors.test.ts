@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { formatIp } from '../../base/ip.ts'
 import { ATTRIBUTE, decodeUpdate, encodeNlri, isFault, type WireOptions } from './index.ts'
 
 const external: WireOptions = {
@@ -24,6 +25,25 @@ function bodyOf(attributes: readonly (readonly number[])[], nlri: readonly numbe
 
 const read = (attributes: readonly (readonly number[])[], wire: WireOptions = external): ReturnType<typeof decodeUpdate> =>
   decodeUpdate(bodyOf(attributes), wire)
+
+test.each([
+  ['none', new Uint8Array(16), 'fe80::2', undefined],
+  ['one', Uint8Array.from([0x20, 1, 0xd, 0xb8, ...new Uint8Array(11), 1]), '2001:db8::1', 'fe80::2'],
+])('a link-local next hop beside %s that is global', (_, global, nextHop, linkLocal) => {
+  const local = [0xfe, 0x80, ...new Uint8Array(13), 2]
+  const reach = [0x80, 14, 39, 0, 2, 1, 32, ...global, ...local, 0, 8, 0x20]
+  const decoded = decodeUpdate(bodyOf([reach, ORIGIN, AS_PATH], []), external)
+  if (isFault(decoded)) throw new Error(decoded.reason)
+  expect(decoded.errors).toEqual([])
+  const { mpReach } = decoded.message
+  expect([mpReach && formatIp(mpReach.nextHop), mpReach?.linkLocal && formatIp(mpReach.linkLocal)]).toEqual([nextHop, linkLocal])
+})
+
+test('two next hops of which neither is global nor link-local are none', () => {
+  const reach = [0x80, 14, 39, 0, 2, 1, 32, ...new Uint8Array(32), 0, 8, 0x20]
+  const decoded = decodeUpdate(bodyOf([reach, ORIGIN, AS_PATH], []), external)
+  expect(!isFault(decoded) && decoded.treatAsWithdraw).toBe(true)
+})
 
 describe('RFC 7606: treat-as-withdraw', () => {
   type Case = readonly [what: string, attributes: readonly (readonly number[])[], attribute: string, section: string, wire: WireOptions]

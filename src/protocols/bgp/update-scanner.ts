@@ -209,9 +209,11 @@ export class UpdateScanner {
     this.reachStart = nlri
     this.reachEnd = end
     this.reachCount = count
-    this.#reachNextHop = start + 4
-    this.#reachNextHopBytes = bytes
-    if (!isUsableNextHop(body, this.#reachNextHop, bytes)) {
+    // without a global address: BIRD sends none beside the link-local one (RFC 2545 section 3 knows no such case)
+    const isLocalOnly = bytes === 32 && isZero(body, start + 4, 16)
+    this.#reachNextHop = start + 4 + (isLocalOnly ? 16 : 0)
+    this.#reachNextHopBytes = isLocalOnly ? 16 : bytes
+    if (!isUsableNextHop(body, this.#reachNextHop, this.#reachNextHopBytes)) {
       this.#error('treat-as-withdraw', ATTRIBUTE.mpReach, 'RFC 4271 6.3', 'the next hop is not an address of a host')
     }
   }
@@ -323,6 +325,11 @@ export class UpdateScanner {
 function isNextHopLength(family: Family, bytes: number, options: WireOptions): boolean {
   if (family === 4) return bytes === 4 || ((bytes === 16 || bytes === 32) && options.extendedNextHop)
   return bytes === 16 || bytes === 32
+}
+
+function isZero(bytes: Uint8Array, at: number, size: number): boolean {
+  for (let i = 0; i < size; i++) if (bytes[at + i] !== 0) return false
+  return true
 }
 
 function u16(bytes: Uint8Array, at: number): number {
