@@ -90,6 +90,7 @@ function config(): RoutingConfig {
       routeReflectorClient: false,
       nextHop: 'auto',
       allowOwnAs: 0,
+      enforceFirstAs: true,
       gracefulShutdown: false,
       maximumPrefixes: {},
     })),

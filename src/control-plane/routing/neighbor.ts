@@ -214,7 +214,8 @@ export class Neighbor implements SessionSink {
 
   #ribOptions(): RibPeerOptions {
     const { compilePolicy } = this.#dependencies
-    const { name, importPolicy, exportPolicy, routeReflectorClient, nextHop, allowOwnAs, gracefulShutdown, maximumPrefixes } = this.#config
+    const { name, importPolicy, exportPolicy, routeReflectorClient, nextHop, allowOwnAs, enforceFirstAs, gracefulShutdown } = this.#config
+    const { maximumPrefixes } = this.#config
     const limits = Object.fromEntries(
       Object.entries(maximumPrefixes).flatMap(([family, { action, limit }]) => (action === 'Warn' ? [] : [[family, limit]])),
     ) as Partial<Record<Family, number>>
@@ -226,6 +227,7 @@ export class Neighbor implements SessionSink {
       routeReflectorClient,
       nextHop,
       allowOwnAs,
+      enforceFirstAs,
       gracefulShutdown,
       maximumPrefixes: limits,
     }

@@ -68,6 +68,8 @@ export interface BgpPeerSpec {
   shutdownMessage?: string | undefined
   /** Default 0. */
   allowASIn?: number | undefined
+  /** Default true. Source: RFC 4271 section 6.3. */
+  enforceFirstAS?: boolean | undefined
   gracefulRestart?: GracefulRestart | undefined
 }
 

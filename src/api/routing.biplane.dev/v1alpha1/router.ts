@@ -35,7 +35,7 @@ export interface RouterSpec {
         staticRoutes?: boolean | undefined
       }
     | undefined
-  /** 1 to 256. Default 1. */
+  /** 1 to 64. Default 1. */
   maximumPaths?: number | undefined
   multipathRelax?: boolean | undefined
   gracefulRestart?: GracefulRestart | undefined
@@ -107,7 +107,7 @@ function checkRouter(errors: FieldErrors, spec: Partial<RouterSpec>): void {
     if (address !== '::' && !(isIPv4(address) && address === '0.0.0.0')) checkUnicast(errors, field, address, { zone: true })
   })
   checkBetween(errors, 'spec.listen.port', spec.listen?.port, 1, 65_535)
-  checkBetween(errors, 'spec.maximumPaths', spec.maximumPaths, 1, 256)
+  checkBetween(errors, 'spec.maximumPaths', spec.maximumPaths, 1, 64)
   checkGracefulRestart(errors, 'spec.gracefulRestart', spec.gracefulRestart)
   checkBetween(errors, 'spec.distances.external', spec.distances?.external, 1, 255)
   checkBetween(errors, 'spec.distances.internal', spec.distances?.internal, 1, 255)

@@ -24,7 +24,7 @@ const cases: [KindDefinition<any>, object, string[]][] = [
     { asn: 1, routerID: '0.0.0.0' },
     ['spec.routerID: Invalid value: "0.0.0.0": must be in the form of an IPv4 address, and not 0.0.0.0'],
   ],
-  [routers, { asn: 1, maximumPaths: 257 }, ['spec.maximumPaths: Invalid value: 257: must be between 1 and 256, inclusive']],
+  [routers, { asn: 1, maximumPaths: 65 }, ['spec.maximumPaths: Invalid value: 65: must be between 1 and 64, inclusive']],
   [
     routers,
     { asn: 1, kernel: { table: 255 } },

@@ -52,6 +52,7 @@ export function compilePeer(input: PeerInput): { readonly peer?: PeerConfig; rea
       routeReflectorClient: spec.routeReflectorClient ?? false,
       nextHop: spec.nextHopSelf ? 'self' : 'auto',
       allowOwnAs: spec.allowASIn ?? 0,
+      enforceFirstAs: spec.enforceFirstAS ?? true,
       gracefulShutdown: input.router.drain,
       maximumPrefixes: maximumPrefixesOf(spec),
       ...(bfd && !('prefixes' in remote) ? { bfd } : {}),

@@ -53,6 +53,7 @@ export interface PeerConfig {
   readonly routeReflectorClient: boolean
   readonly nextHop: 'auto' | 'self'
   readonly allowOwnAs: number
+  readonly enforceFirstAs: boolean
   readonly gracefulShutdown: boolean
   readonly maximumPrefixes: Partial<Record<Family, MaximumPrefixConfig>>
   readonly bfd?: BfdConfig

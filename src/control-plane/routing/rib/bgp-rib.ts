@@ -321,6 +321,7 @@ function judgesDifferently(a: RibPeerOptions, b: RibPeerOptions): boolean {
   return (
     a.importPolicy !== b.importPolicy ||
     a.allowOwnAs !== b.allowOwnAs ||
+    a.enforceFirstAs !== b.enforceFirstAs ||
     a.allowWithoutPolicy !== b.allowWithoutPolicy ||
     a.gracefulShutdown !== b.gracefulShutdown
   )

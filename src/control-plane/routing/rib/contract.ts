@@ -56,6 +56,8 @@ export interface RibPeerOptions {
   readonly nextHop?: 'auto' | 'self' | 'unchanged'
   /** Occurrences of the own AS that are tolerated in a received path. Default 0. */
   readonly allowOwnAs?: number
+  /** Paths of an external peer begin with its own AS (RFC 4271 section 6.3). Default true; route servers that are transparent do not do so. */
+  readonly enforceFirstAs?: boolean
   /** Accepted plus rejected prefixes per family; one more ends the session with Cease/1 (RFC 4486). */
   readonly maximumPrefixes?: Partial<Record<Family, number>>
   /** Send every route with GRACEFUL_SHUTDOWN, and give what is received local preference 0 (RFC 8326). */
@@ -136,7 +138,15 @@ export type CandidateState =
   | { readonly kind: 'rejected'; readonly policy: string; readonly rule: string }
   | {
       readonly kind: 'invalid'
-      readonly reason: 'own-as' | 'originator' | 'cluster' | 'no-policy' | 'too-large' | 'next-hop-unreachable' | 'session-down'
+      readonly reason:
+        | 'own-as'
+        | 'first-as'
+        | 'originator'
+        | 'cluster'
+        | 'no-policy'
+        | 'too-large'
+        | 'next-hop-unreachable'
+        | 'session-down'
       readonly text: string
     }
 

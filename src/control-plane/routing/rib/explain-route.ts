@@ -79,6 +79,12 @@ export class RouteExplainer {
       }
       case REFUSED.ownAs:
         return { kind: 'invalid', reason: 'own-as', text: `AS ${this.#state.identity.localAs} is already in the path: a loop` }
+      case REFUSED.firstAs:
+        return {
+          kind: 'invalid',
+          reason: 'first-as',
+          text: `the path does not begin with AS ${peer?.session?.remoteAs} of the peer (RFC 4271 section 6.3)`,
+        }
       case REFUSED.originator:
         return { kind: 'invalid', reason: 'originator', text: 'this router originated it: a loop of reflectors' }
       case REFUSED.cluster:

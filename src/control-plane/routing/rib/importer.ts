@@ -84,6 +84,8 @@ export class Importer {
     const { localAs, routerId, clusterId } = this.#identity
     const { options, session } = this.#peer
     if (facts.countAs(localAs) > (options.allowOwnAs ?? 0)) return REFUSED.ownAs
+    const isForeign = !session?.internal && options.enforceFirstAs !== false && facts.neighbourAs !== session?.remoteAs
+    if (isForeign) return REFUSED.firstAs
     if (!session?.internal) return options.importPolicy || options.allowWithoutPolicy ? UNDECIDED : REFUSED.noPolicy
     if (facts.originatorId === routerId) return REFUSED.originator
     const end = facts.clusterListOffset + facts.clusterListBytes

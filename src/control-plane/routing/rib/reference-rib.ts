@@ -109,6 +109,7 @@ export class ReferenceRib {
     if (!peer) return [{ peer, attributes }]
     const { localAs, routerId } = this.#options
     if (attributes.asPath?.some(({ as }) => as.includes(localAs))) return []
+    if (peer.external && neighbourOf({ attributes }) !== peer.as) return []
     if (attributes.originatorId === routerId || attributes.clusterList?.includes(routerId)) return []
     const accepted = peer.importRoute ? peer.importRoute(prefix, attributes) : attributes
     return accepted && this.#cost(accepted) !== undefined ? [{ peer, attributes: accepted }] : []
@@ -123,7 +124,7 @@ function lengthOf({ asPath = [] }: PathAttributes): number {
   return asPath.reduce((sum, { kind, as }) => sum + (kind === 'sequence' ? as.length : 1), 0)
 }
 
-function neighbourOf({ attributes: { asPath } }: Candidate): number {
+function neighbourOf({ attributes: { asPath } }: Pick<Candidate, 'attributes'>): number {
   const first = asPath?.[0]
   return first?.kind === 'sequence' ? (first.as[0] ?? 0) : 0
 }

@@ -83,7 +83,7 @@ const PEERS: readonly ReferencePeer[] = [
     name: 'b',
     external: true,
     client: false,
-    as: 200,
+    as: 100,
     routerId: 8,
     address: parseIp('10.0.0.3') as Uint8Array,
     exportRoute: referenceExport,
@@ -237,7 +237,7 @@ const attributes: fc.Arbitrary<PathAttributes> = fc
 const peer = fc.constantFrom(...PEERS)
 const someOf = fc.uniqueArray(fc.constantFrom(...PREFIXES), { minLength: 1, maxLength: 3 })
 const event = fc.oneof(
-  { weight: 10, arbitrary: fc.record({ kind: fc.constant('announce' as const), peer, prefixes: someOf, attributes }) },
+  { weight: 10, arbitrary: fc.record({ kind: fc.constant('announce' as const), peer, prefixes: someOf, attributes, foreign: fc.nat(4) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('withdraw' as const), peer, prefixes: someOf }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('down' as const, 'up' as const, 'up' as const), peer }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('originate' as const, 'remove' as const), prefixes: someOf, med: fc.nat(3) }) },
@@ -310,7 +310,8 @@ function apply(driver: Driver, model: ReferenceRib, one: Event): void {
         ...(originatorId ? { originatorId } : {}),
         ...(clusterList ? { clusterList } : {}),
       }
-      const sent = one.peer.external ? rest : { ...rest, ...inner }
+      const asPath = one.foreign === 0 ? rest.asPath : [{ kind: 'sequence' as const, as: [one.peer.as] }, ...(rest.asPath ?? [])]
+      const sent = one.peer.external ? { ...rest, ...(asPath ? { asPath } : {}) } : { ...rest, ...inner }
       driver.update(one.peer, { withdrawn: [], announced: nlri(one.prefixes), attributes: sent })
       for (const prefix of one.prefixes) model.announce(one.peer, prefix, sent)
       return

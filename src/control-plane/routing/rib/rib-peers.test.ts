@@ -68,6 +68,25 @@ describe('what a peer is told', () => {
     expect(t.take(b).routes.get(P)?.communities).toEqual([0xffff0000])
   })
 
+  test('a path of an external peer begins with its AS, unless it is a transparent route server', () => {
+    const t = new TestRib()
+    const a = t.peer(2, 100)
+    const c = t.peer(4, LOCAL_AS)
+    t.announce(a, attributesOf([200, 100]), P)
+    t.announce(a, attributesOf([]), Q)
+    t.announce(c, attributesOf([300]), '10.3.0.0/16')
+    expect([t.states(P), t.states(Q)]).toEqual([{ 'peer-2': 'first-as' }, { 'peer-2': 'first-as' }])
+    expect(t.states('10.3.0.0/16')).toEqual({ 'peer-4': 'best' })
+    // a route that was good before goes
+    t.announce(a, attributesOf([100, 200]), P)
+    expect(t.states(P)).toEqual({ 'peer-2': 'best' })
+    t.announce(a, attributesOf([200, 100]), P)
+    expect(t.take(c).routes.size).toBe(0)
+    t.rib.configurePeer(a, { name: 'peer-2', address: ip('10.0.0.2'), allowWithoutPolicy: true, enforceFirstAs: false })
+    t.work()
+    expect([t.states(P), t.states(Q)]).toEqual([{ 'peer-2': 'best' }, { 'peer-2': 'best' }])
+  })
+
   test('IPv6: next hop global and link-local to external peers, global alone to internal ones', () => {
     const t = new TestRib()
     const localLinkLocal = ip('fe80::1')

@@ -6,7 +6,7 @@ import { PrefixTable } from './prefix-table.ts'
 const INITIAL = 1024
 
 /** Values of `RouteTable.accepted` below 0: why a path takes no part. */
-export const REFUSED = { byPolicy: -1, ownAs: -2, originator: -3, cluster: -4, noPolicy: -5, tooLarge: -6 } as const
+export const REFUSED = { byPolicy: -1, ownAs: -2, originator: -3, cluster: -4, noPolicy: -5, tooLarge: -6, firstAs: -7 } as const
 
 /**
  * Routes of one family in columns. Each prefix has a list of paths (Adj-RIB-In of all peers, and local routes), its best path, and what the forwarding
