@@ -112,6 +112,7 @@ export class Speaker {
     }
     this.#policies.sweep()
     this.#listeners.configure(config)
+    this.#rib?.useFib(router?.install ?? false)
     const { router } = config
     this.#feeder.configure({
       ...(this.#rib ? { rib: this.#rib } : {}),
@@ -166,6 +167,7 @@ export class Speaker {
       clusterId,
       maximumPaths,
       multipathRelax,
+      hashSeed: Math.floor(this.#options.random() * 2 ** 32),
       metrics,
       resolver: {
         resolve: (nextHop) => {
