@@ -28,7 +28,7 @@ export async function ensureBootstrapObjects(
   for (const name of NAMESPACES) await ensure(client, namespaces, { metadata: { name } })
   // how nodes learn the ranges
   await ensureServiceRanges(client, options.serviceRanges)
-  if (options.hasPodNetwork) await ensure(client, services, planKubeDnsService(kubeDnsAddresses(options.serviceRanges)))
+  if (options.hasPodNetwork) await ensureKubeDns(client, options.serviceRanges)
   const labels = { component: 'apiserver', provider: 'kubernetes' }
   const ports = [{ name: 'https', port: options.port, protocol: 'TCP' }]
   await ensure(client, services, {
@@ -66,6 +66,20 @@ async function ensure<T extends KubeObject>(client: Client, kind: KindDefinition
   const { metadata: _metadata, ...wanted } = draft
   if (Object.entries(wanted).every(([key, value]) => deepEqual((current as Record<string, unknown>)[key], value))) return
   await api.update({ ...current, ...wanted } as T)
+}
+
+/** Pods ask the server of their node by its own address: where the usual one of the service is another's, any will do. */
+async function ensureKubeDns(client: Client, ranges: readonly string[]): Promise<void> {
+  const { metadata, spec } = planKubeDnsService(kubeDnsAddresses(ranges))
+  try {
+    await ensure(client, services, { metadata, spec })
+  } catch (error) {
+    if (!isStatus(error, 'Invalid')) throw error
+    const { items } = await client.of(services).list({ namespace: metadata.namespace })
+    if (items.some(({ metadata: { name } }) => name === metadata.name)) return
+    const { clusterIP: _one, clusterIPs: _all, ipFamilies: _families, ...rest } = spec ?? {}
+    await client.of(services).create({ metadata, spec: { ...rest, ipFamilyPolicy: 'PreferDualStack' } })
+  }
 }
 
 /** Ranges cannot be changed in place. */
