@@ -9,6 +9,7 @@
  *   conntrack/ flows that are to be forgotten: openConntrackCleaner
  *   nflog/     packets that rules have logged: openNflog
  *   counters/  what became of packets: openPacketCounters, showPacketCounters
+ *   packet-filter/   packet policies, compiled and in force: PolicyEnforcer; with an index of its own, for it watches the API
  *
  * What the tables should hold is compiled elsewhere (policy/, data-plane/service-proxy, control-plane/routing).
  */

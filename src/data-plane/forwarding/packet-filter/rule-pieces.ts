@@ -1,4 +1,4 @@
-import { formatPrefix, type IpPrefix } from '../../../base/ip.ts'
+import { formatPrefix, maskIp, type IpPrefix } from '../../../base/ip.ts'
 import type { Protocol } from '../../../policy/packet/policies/index.ts'
 import type { Expression } from '../../../protocols/nftables/index.ts'
 import { counterName, LOG_GROUP, LOG_PREFIX } from './filter-model.ts'
@@ -34,7 +34,7 @@ export function addressIn(end: FlowEnd, family: 4 | 6, { set, not = false }: { r
 /** @param options prefix of any length but 0, which nft does not know */
 export function addressWithin(end: FlowEnd, { prefix, not = false }: { readonly prefix: IpPrefix; readonly not?: boolean }): RulePiece {
   const { bytes, length, family } = prefix
-  const mask = bytes.map((_, i) => (0xff00 >> Math.min(Math.max(length - 8 * i, 0), 8)) & 0xff)
+  const mask = maskIp(new Uint8Array(bytes.length).fill(0xff), length)
   return {
     text: `${flowAddress(end, family)} ${not ? '!= ' : ''}${formatPrefix(prefix)}`,
     expressions: [loadAddress(end, family), { kind: 'masked', mask, bytes, not }],
