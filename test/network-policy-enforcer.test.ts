@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { systemClock } from '../src/base/clock.ts'
+import { systemClock, type Clock } from '../src/base/clock.ts'
+import { FakeClock } from '../src/base/fake-clock.ts'
 import { silentLogger, type LogFields, type Logger } from '../src/base/log.ts'
 import { createMetrics } from '../src/base/metrics.ts'
 import { NftError, openNft } from '../src/data-plane/forwarding/nft/index.ts'
@@ -193,6 +194,7 @@ describe.skipIf(missing !== '')(`a restart of the policy enforcer${suffix}`, () 
   function start(
     cluster: Cluster,
     known: Promise<unknown>,
+    clock: Clock = systemClock,
   ): { readonly enforcer: PolicyEnforcer; readonly lists: Lists; stop(): Promise<void> } {
     const lists = new Lists()
     lists.show(cluster)
@@ -207,7 +209,7 @@ describe.skipIf(missing !== '')(`a restart of the policy enforcer${suffix}`, () 
       known,
       node: NODE,
       nft,
-      clock: systemClock,
+      clock,
       log: silentLogger,
       metrics: createMetrics(),
     })
@@ -237,6 +239,21 @@ describe.skipIf(missing !== '')(`a restart of the policy enforcer${suffix}`, () 
     second.lists.show(denyY(nine))
     know()
     await protection
+    expect(await lab.probe([probe(XA, YA)], [false])).toEqual([false])
+  })
+
+  test('a pod that waits for policies that nobody tells is told so, and may ask again', async () => {
+    const clock = new FakeClock()
+    let know = (): void => {}
+    const { enforcer } = start(denyY(nine), new Promise<void>((resolve) => (know = resolve)), clock)
+    for (let time = 0; time < 2; time++) {
+      const told = expect(enforcer.protect(nine.pods[3]!, [YA])).rejects.toThrow('packet policies are not known yet')
+      await clock.advance(10_000)
+      await told
+    }
+    const asked = enforcer.protect(nine.pods[3]!, [YA])
+    know()
+    await asked
     expect(await lab.probe([probe(XA, YA)], [false])).toEqual([false])
   })
 

@@ -1,6 +1,6 @@
 import type { Namespace, NetworkPolicy, Node, Pod } from '../../../api/generated/types.ts'
 import type { ClusterNetworkPolicy } from '../../../api/policy.networking.k8s.io/v1alpha2/cluster-network-policy.ts'
-import type { Clock } from '../../../base/clock.ts'
+import type { Clock, Timer } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Logger } from '../../../base/log.ts'
 import type { Histogram, Metrics } from '../../../base/metrics.ts'
@@ -61,6 +61,7 @@ export interface EnforcerState {
 
 const RETRY_MS = [250, 1_000, 5_000, 15_000] as const
 const COUNT_EVERY_MS = 15_000
+const TELL_EVERY_MS = 10_000
 const TABLE = `${FILTER_FAMILY} ${FILTER_TABLE}`
 
 /**
@@ -110,7 +111,9 @@ export class PolicyEnforcer implements PodProtection {
     signal.addEventListener('abort', changed)
     const beside = [this.#watchStrangers(signal), this.#readLog(signal), this.#count(signal)]
     try {
+      const waiting = this.#tellWaiting()
       await Promise.race([known, new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))])
+      waiting.cancel()
       let failures = 0
       while (!signal.aborted) {
         // what changes now, or starts, needs the table whole; only mere repairs have a pace
@@ -159,6 +162,22 @@ export class PolicyEnforcer implements PodProtection {
   async counters(): Promise<readonly RuleCount[]> {
     if (this.#inForce) this.#counters.update(this.#labels, await this.#options.nft.list('counters', 'table', FILTER_FAMILY, FILTER_TABLE))
     return this.#counters.counts()
+  }
+
+  /** Pods that cannot start should say why, and ask again. */
+  #tellWaiting(): Timer {
+    const { clock, pods } = this.#options
+    const tell = (): void => {
+      const { settle } = this.#claims.take(pods)
+      settle(
+        new Error(
+          'packet policies are not known yet: this node has neither been told all pods, namespaces, policies and nodes, nor has copies',
+        ),
+      )
+      timer = clock.after(TELL_EVERY_MS, tell)
+    }
+    let timer = clock.after(TELL_EVERY_MS, tell)
+    return { cancel: () => timer.cancel() }
   }
 
   /** @returns whether the kernel has it */
