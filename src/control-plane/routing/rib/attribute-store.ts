@@ -103,6 +103,7 @@ export class AttributeStore {
       // referenced again meanwhile, or listed twice
       if (this.#references[id] !== 0 || this.#length[id] === 0) continue
       this.#unlink(id)
+      this.#nextHops.release(this.nextHop[id] as number)
       this.#arena.free(this.#address[id] as number, this.#length[id] as number)
       this.#length[id] = 0
       this.#free.push(id)
@@ -132,7 +133,7 @@ export class AttributeStore {
     this.med[id] = facts.med
     this.neighbourAs[id] = facts.neighbourAs
     this.originatorId[id] = facts.originatorId
-    this.nextHop[id] = this.#nextHops.intern(facts.bytes, facts.nextHopOffset, facts.nextHopLength)
+    this.nextHop[id] = this.#nextHops.retain(facts.bytes, facts.nextHopOffset, facts.nextHopLength)
     this.asPathLength[id] = facts.asPathLength
     this.clusterListLength[id] = facts.clusterListBytes >> 2
     this.origin[id] = facts.origin

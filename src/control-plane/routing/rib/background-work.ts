@@ -11,6 +11,8 @@ interface Task {
   readonly kind: 'sweep' | 'rejudge' | 'decide' | 'release'
   readonly peer?: RibPeer
   readonly family: Family
+  /** Epoch of paths that a sweep leaves alone beside those of now, or -1. */
+  readonly spared?: number
   /** References to release: attribute sets plus 1. */
   readonly sets?: Int32Array
   at: number
@@ -34,9 +36,14 @@ export class BackgroundWork {
     return this.#tasks.length > 0
   }
 
-  /** Removes the stale paths of a peer. */
-  sweep(peer: RibPeer, family: Family): void {
-    this.#add({ kind: 'sweep', peer, family })
+  /** Removes the stale paths of a peer, but those of one epoch. */
+  sweep(peer: RibPeer, family: Family, spared: number = -1): void {
+    this.#add({ kind: 'sweep', peer, family, spared })
+  }
+
+  /** Stale paths are to stay after all. */
+  cancelSweep(peer: RibPeer, family: Family): void {
+    this.#tasks = this.#tasks.filter((one) => one.kind !== 'sweep' || one.peer !== peer || one.family !== family)
   }
 
   /** Applies the import policy of a peer to what is held. */
@@ -91,7 +98,7 @@ export class BackgroundWork {
     const table = this.#state.tables[task.family]
     for (; task.at < end; task.at++) {
       if (!table.prefixes.isUsed(task.at)) continue
-      if (task.kind === 'sweep') this.#sweepAt(task.peer as RibPeer, task.family, task.at)
+      if (task.kind === 'sweep') this.#sweepAt(task, task.peer as RibPeer, task.at)
       else if (task.kind === 'rejudge') this.#rejudgeAt(task.peer as RibPeer, task.family, task.at)
       else {
         // the best path may stay, with other ways to reach its next hop
@@ -101,13 +108,14 @@ export class BackgroundWork {
     }
   }
 
-  #sweepAt(peer: RibPeer, family: Family, prefix: number): void {
+  #sweepAt({ family, spared }: Task, peer: RibPeer, prefix: number): void {
     const table = this.#state.tables[family]
     const { epoch } = peer.families[family]
     let path = table.first[prefix] as number
     while (path >= 0) {
       const next = table.next[path] as number
-      if (table.peer[path] === peer.handle && table.epoch[path] !== epoch) this.#changes.withdraw(table, peer, prefix, path)
+      const age = table.epoch[path]
+      if (table.peer[path] === peer.handle && age !== epoch && age !== spared) this.#changes.withdraw(table, peer, prefix, path)
       path = next
     }
   }

@@ -116,7 +116,7 @@ class BgpRib implements Rib {
     for (const family of FAMILIES) {
       const side = peer.families[family]
       const queued = side.queue
-      if (wasUp) side.nextEpoch()
+      if (wasUp) this.#nextEpoch(peer, family)
       side.keepsStale = keepStale.includes(family) && side.received > 0
       this.#work.release(family, side.dropAdvertised())
       side.endOfRibAfter = side.endOfRefreshAfter = -1
@@ -136,8 +136,11 @@ class BgpRib implements Rib {
   }
 
   markStale(handle: PeerHandle, family: Family): void {
-    const side = this.#peer(handle).families[family]
-    side.nextEpoch()
+    const peer = this.#peer(handle)
+    const side = peer.families[family]
+    // what came since is as fresh as what follows; and before End-of-RIB after a restart it counts for nothing (RFC 7313 section 4)
+    if (side.keepsStale) return
+    this.#nextEpoch(peer, family)
     side.keepsStale = true
   }
 
@@ -210,6 +213,7 @@ class BgpRib implements Rib {
 
   useFib(used: boolean): void {
     this.#changes.useFib(used)
+    if (!used) this.#fib.forget()
   }
 
   takeFibChanges(max: number): { readonly add: readonly FibRoute[]; readonly remove: readonly FibRoute[] } | undefined {
@@ -259,12 +263,14 @@ class BgpRib implements Rib {
   }
 
   counters(): RibCounters {
-    const { tables, attributes, peers, counters } = this.#state
+    const { tables, attributes, nextHops, peers, counters } = this.#state
     const sides = peers.flatMap((peer) => (peer ? [peer.families[4], peer.families[6]] : []))
     return {
       prefixes: { 4: tables[4].prefixes.size, 6: tables[6].prefixes.size },
       paths: tables[4].paths + tables[6].paths,
       attributeSets: attributes.size,
+      nextHops: nextHops.size,
+      nextHopSets: this.#fib.size,
       ...counters,
       memoryBytes: attributes.bytes + tables[4].bytes + tables[6].bytes + sides.reduce((sum, side) => sum + side.bytes, 0),
     }
@@ -274,6 +280,15 @@ class BgpRib implements Rib {
     const peer = this.#state.peers[handle]
     if (!peer) throw new Error(`there is no peer ${handle}`)
     return peer
+  }
+
+  /** All that is held becomes stale. What was so before is not kept once more (RFC 4724 section 4.2). */
+  #nextEpoch(peer: RibPeer, family: Family): void {
+    const side = peer.families[family]
+    const { epoch, stale } = side
+    side.nextEpoch()
+    if (stale > 0) this.#work.sweep(peer, family, epoch)
+    else this.#work.cancelSweep(peer, family)
   }
 
   #find(prefix: IpPrefix): number {

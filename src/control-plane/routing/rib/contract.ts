@@ -116,6 +116,9 @@ export interface RibCounters {
   readonly prefixes: Readonly<Record<Family, number>>
   readonly paths: number
   readonly attributeSets: number
+  readonly nextHops: number
+  /** What the forwarding table was told, equal next hops once. */
+  readonly nextHopSets: number
   readonly decisions: number
   readonly bestPathChanges: number
   readonly memoryBytes: number

@@ -10,8 +10,11 @@ export const DEFAULT_METRICS = { ebgp: 20, ibgp: 200, local: 1 } as const
 
 /** Next hops of routes, shared by all that have the same. */
 interface FibEntry {
+  readonly key: string
   readonly nextHops: readonly FibNextHop[]
   readonly metric: number
+  /** Routes that have it. */
+  references: number
 }
 
 /** What the forwarding table is told: best paths and their companions, as changes against what it was told before. */
@@ -22,11 +25,24 @@ export class FibFeed {
   /** By number; 0 is "no route". */
   readonly #entries: (FibEntry | undefined)[] = [undefined]
   readonly #ids = new Map<string, number>()
+  readonly #free: number[] = []
 
   constructor(state: RibState, changes: RouteChanges, metrics: Partial<Record<'ebgp' | 'ibgp' | 'local', number>> | undefined) {
     this.#state = state
     this.#changes = changes
     this.#metrics = { ...DEFAULT_METRICS, ...metrics }
+  }
+
+  /** Number of different next hops of routes. */
+  get size(): number {
+    return this.#ids.size
+  }
+
+  /** The forwarding table was told nothing. */
+  forget(): void {
+    this.#entries.length = 1
+    this.#free.length = 0
+    this.#ids.clear()
   }
 
   take(max: number): { add: FibRoute[]; remove: FibRoute[] } | undefined {
@@ -45,7 +61,7 @@ export class FibFeed {
       const table = this.#state.tables[family]
       for (let prefix = 0; prefix < table.prefixes.high; prefix++) {
         if (!table.prefixes.isUsed(prefix)) continue
-        table.fib[prefix] = this.#entryOf(table, prefix)
+        this.#assign(table, prefix, this.#entryOf(table, prefix))
         const route = this.told(table, prefix)
         if (route) yield route
       }
@@ -66,9 +82,22 @@ export class FibFeed {
       if (now) add.push(now)
       // the metric is part of a route's identity in the kernel
       if (old && old.metric !== now?.metric) remove.push(old)
-      table.fib[prefix] = after
+      this.#assign(table, prefix, after)
     }
     if ((table.first[prefix] as number) < 0) this.#changes.releasePrefix(table, prefix)
+  }
+
+  #assign(table: RouteTable, prefix: number, after: number): void {
+    const before = table.fib[prefix] as number
+    if (after === before) return
+    table.fib[prefix] = after
+    const next = this.#entries[after]
+    if (next) next.references++
+    const last = this.#entries[before]
+    if (!last || --last.references > 0) return
+    this.#entries[before] = undefined
+    this.#ids.delete(last.key)
+    this.#free.push(before)
   }
 
   #route(table: RouteTable, prefix: number, entry: number): FibRoute | undefined {
@@ -93,7 +122,9 @@ export class FibFeed {
     const known = this.#ids.get(key)
     if (known !== undefined) return known
     const ways = paths.flatMap((path) => this.#ways(attributes.nextHop[table.accepted[path] as number] as number))
-    const entry = ways.length === 0 ? 0 : this.#entries.push({ nextHops: unique(ways), metric: this.#metrics[kind] }) - 1
+    if (ways.length === 0) return 0
+    const entry = this.#free.pop() ?? this.#entries.length
+    this.#entries[entry] = { key, nextHops: unique(ways), metric: this.#metrics[kind], references: 0 }
     this.#ids.set(key, entry)
     return entry
   }

@@ -9,33 +9,51 @@ export interface NextHop {
   metric: number
   /** Ways to reach it; absent when it is a neighbour on a link. */
   via: readonly FibNextHop[] | undefined
-  /** Counts changes of the above. */
+  /** Counts changes of the above; goes on where another next hop had the number before. */
   version: number
+  /** Attribute sets that have it. */
+  references: number
 }
 
-/**
- * Next hops by number, resolved once. They are few beside routes (one per neighbour, mostly) and are never forgotten.
- */
+/** Next hops by number, resolved once and forgotten with the last attribute set that has them: a peer can think of many. */
 export class NextHopTable {
   readonly #resolver: NextHopResolver
   readonly #ids = new Map<string, number>()
-  readonly #all: NextHop[] = [{ bytes: new Uint8Array(0), metric: 0, via: undefined, version: 0 }]
+  readonly #all: NextHop[] = [{ bytes: new Uint8Array(0), metric: 0, via: undefined, version: 0, references: 1 }]
+  readonly #free: number[] = []
 
   constructor(resolver: NextHopResolver) {
     this.#resolver = resolver
     this.#ids.set('', 0)
   }
 
-  intern(bytes: Uint8Array, offset: number, length: number): number {
-    let key = ''
-    for (let i = 0; i < length; i++) key += String.fromCharCode(bytes[offset + i] as number)
+  /** Number of next hops. */
+  get size(): number {
+    return this.#ids.size - 1
+  }
+
+  /** @returns its number, with one more reference */
+  retain(bytes: Uint8Array, offset: number, length: number): number {
+    const key = keyOf(bytes, offset, length)
     const known = this.#ids.get(key)
-    if (known !== undefined) return known
-    const hop: NextHop = { bytes: bytes.slice(offset, offset + length), metric: -1, via: undefined, version: 0 }
+    if (known !== undefined) {
+      this.get(known).references++
+      return known
+    }
+    const id = this.#free.pop() ?? this.#all.length
+    const version = (this.#all[id]?.version ?? -1) + 1
+    const hop: NextHop = { bytes: bytes.slice(offset, offset + length), metric: -1, via: undefined, version, references: 1 }
     this.#resolve(hop)
-    const id = this.#all.push(hop) - 1
+    this.#all[id] = hop
     this.#ids.set(key, id)
     return id
+  }
+
+  release(id: number): void {
+    const hop = this.get(id)
+    if (--hop.references > 0 || id === 0) return
+    this.#ids.delete(keyOf(hop.bytes, 0, hop.bytes.length))
+    this.#free.push(id)
   }
 
   get(id: number): NextHop {
@@ -45,7 +63,7 @@ export class NextHopTable {
   /** Asks anew for all. @returns whether one changed */
   refresh(): boolean {
     let changed = false
-    for (let id = 1; id < this.#all.length; id++) changed = this.#resolve(this.#all[id] as NextHop) || changed
+    for (const hop of this.#all) if (hop.bytes.length > 0 && hop.references > 0) changed = this.#resolve(hop) || changed
     return changed
   }
 
@@ -60,6 +78,12 @@ export class NextHopTable {
     hop.version++
     return true
   }
+}
+
+function keyOf(bytes: Uint8Array, offset: number, length: number): string {
+  let key = ''
+  for (let i = 0; i < length; i++) key += String.fromCharCode(bytes[offset + i] as number)
+  return key
 }
 
 function sameWays(a: readonly FibNextHop[] | undefined, b: readonly FibNextHop[] | undefined): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { formatPrefix } from '../../../base/ip.ts'
+import { formatIp, formatPrefix } from '../../../base/ip.ts'
 import { attributesOf, ip, LOCAL_AS, nlri, prefixOf, ROUTER_ID, TestRib } from './test-rib.ts'
 
 const P = '192.0.2.0/24'
@@ -253,4 +253,94 @@ test('listeners are told once until the work is taken', () => {
   t.announce(a, attributesOf([100]), Q)
   expect(t.told).toEqual([`exports ${b}`, 'fib'])
   expect(t.rib.list(4, 1, 5).map(formatPrefix)).toEqual([Q])
+})
+
+describe('restarts in a row', () => {
+  const kept = { keepStale: [4] as const }
+
+  test('what was stale already does not outlive the next restart (RFC 4724 section 4.2)', () => {
+    const t = new TestRib()
+    const a = t.peer(2, 100)
+    t.announce(a, attributesOf([100]), P, Q)
+    t.rib.peerDown(a, [4])
+    t.up(a, 2, 100, kept)
+    t.announce(a, attributesOf([100]), P)
+    t.rib.peerDown(a, [4])
+    t.work()
+    expect([t.states(P), t.states(Q)]).toEqual([{ 'peer-2': 'best' }, {}])
+    expect(t.rib.peerCounters(a)).toMatchObject({ received: { 4: 1 }, stale: { 4: 1 } })
+  })
+
+  test('a sweep that is under way takes nothing of what a restart or a refresh makes stale', () => {
+    for (const again of ['restart', 'refresh'] as const) {
+      const t = new TestRib()
+      const a = t.peer(2, 100)
+      t.announce(a, attributesOf([100]), P, Q)
+      t.rib.peerDown(a, [4])
+      t.up(a, 2, 100, kept)
+      t.announce(a, attributesOf([100]), P)
+      t.send(a, {})
+      if (again === 'restart') t.rib.peerDown(a, [4])
+      else t.rib.markStale(a, 4)
+      t.work()
+      expect([again, t.states(P), t.states(Q)]).toEqual([again, { 'peer-2': 'best' }, {}])
+    }
+  })
+
+  test('a sweep that nothing is left for does not wait for the next restart', () => {
+    const t = new TestRib()
+    const a = t.peer(2, 100)
+    t.announce(a, attributesOf([100]), P)
+    t.rib.peerDown(a, [4])
+    t.up(a, 2, 100, kept)
+    t.rib.sweepStale(a)
+    t.announce(a, attributesOf([100]), P)
+    t.rib.peerDown(a, [4])
+    t.work()
+    expect(t.states(P)).toEqual({ 'peer-2': 'best' })
+  })
+})
+
+test('the begin of a refresh within another, or before the routes after a restart, makes nothing stale anew', () => {
+  const t = new TestRib()
+  const a = t.peer(2, 100)
+  t.announce(a, attributesOf([100]), P, Q)
+  t.rib.peerDown(a, [4])
+  t.up(a, 2, 100, { keepStale: [4] })
+  t.announce(a, attributesOf([100]), P)
+  t.rib.markStale(a, 4)
+  t.send(a, {})
+  t.work()
+  expect([t.states(P), t.states(Q)]).toEqual([{ 'peer-2': 'best' }, {}])
+  t.announce(a, attributesOf([100]), Q)
+  t.rib.markStale(a, 4)
+  t.announce(a, attributesOf([100]), P)
+  t.rib.markStale(a, 4)
+  t.rib.sweepStale(a, [4])
+  t.work()
+  expect([t.states(P), t.states(Q)]).toEqual([{ 'peer-2': 'best' }, {}])
+})
+
+describe('churn', () => {
+  test('next hops that nobody has any more are forgotten, and not mistaken for later ones', () => {
+    const asked: string[] = []
+    const t = new TestRib({
+      resolver: {
+        resolve: (hop) => {
+          asked.push(formatIp(hop))
+          return { metric: 0 }
+        },
+      },
+    })
+    const a = t.peer(2, 100)
+    for (let i = 1; i <= 50; i++) {
+      t.announce(a, attributesOf([100], { nextHop: ip(`10.1.0.${i}`) }), P)
+      const routes = t.rib.takeFibChanges(10)?.add.map(({ nextHops }) => nextHops.map(({ gateway }) => gateway && formatIp(gateway)))
+      expect(routes).toEqual([[`10.1.0.${i}`]])
+    }
+    asked.length = 0
+    t.rib.nextHopsChanged()
+    expect(asked).toEqual(['10.1.0.50'])
+    expect(t.rib.counters()).toMatchObject({ nextHops: 1, nextHopSets: 1 })
+  })
 })

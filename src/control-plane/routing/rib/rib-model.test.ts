@@ -292,7 +292,7 @@ test('when everything is gone, nothing is kept', { timeout: PATIENCE_MS }, () =>
       driver.work()
       driver.rib.takeFibChanges(1000)
       driver.settle()
-      expect(driver.rib.counters()).toMatchObject({ prefixes: { 4: 0 }, paths: 0, attributeSets: 0 })
+      expect(driver.rib.counters()).toMatchObject({ prefixes: { 4: 0 }, paths: 0, attributeSets: 0, nextHops: 0, nextHopSets: 0 })
     }),
     { numRuns: 150 },
   )
