@@ -187,6 +187,19 @@ describe.skipIf(missing !== '')(`the router of a node${missing === '' ? '' : ` (
     })
   })
 
+  test('watches the path to a peer with BFD, in a thread of the same program', async () => {
+    const peer = await cluster.client.of(bgpPeers).get('tor')
+    const bfd = { minimumTransmitMilliseconds: 200, minimumReceiveMilliseconds: 200, detectMultiplier: 10 }
+    await cluster.client.of(bgpPeers).update({ ...peer, spec: { ...peer.spec, bfd } })
+    const watching = 'protocol bfd { neighbor 192.0.2.1 dev "eth0" local 192.0.2.2; }'
+    await bird.configure(`${watching}${BIRD.replace('s3cret', 'changed')}`)
+    await bird.shows('show bfd sessions', /192\.0\.2\.1\s+eth0\s+Up/)
+    await poll('the router knows', async () => {
+      const { peers } = await ask<{ readonly peers: readonly { readonly bfd?: string }[] }>('/peers')
+      return peers[0]?.bfd === 'Up' ? true : undefined
+    })
+  })
+
   test('a drain (SIGUSR2) leads traffic away first', async () => {
     const pid = pidOfRouter()
     process.kill(pid, 'SIGUSR2')

@@ -2,7 +2,7 @@
 import { systemClock } from '../../src/base/clock.ts'
 import { parseIp } from '../../src/base/ip.ts'
 import { silentLogger } from '../../src/base/log.ts'
-import { kernelBfdSockets, kernelSockets, Speaker } from '../../src/control-plane/routing/index.ts'
+import { BfdManager, kernelBfdSockets, kernelSockets, Speaker } from '../../src/control-plane/routing/index.ts'
 import type { PeerConfig, RoutingConfig } from '../../src/control-plane/routing/config/routing-config.ts'
 import { createRib } from '../../src/control-plane/routing/rib/index.ts'
 import type { RoutePolicySpec } from '../../src/policy/route/index.ts'
@@ -42,7 +42,7 @@ export function runRouter(): void {
     random: Math.random,
     log: silentLogger,
     sockets: kernelSockets(),
-    bfdSockets: kernelBfdSockets(Math.random),
+    bfd: new BfdManager({ sockets: kernelBfdSockets(Math.random), clock: systemClock, random: Math.random, log: silentLogger }),
     fib: { apply: () => Promise.resolve([]), change: () => Promise.resolve([]) },
     createRib,
     interfaces: () => ({}),

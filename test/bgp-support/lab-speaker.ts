@@ -9,6 +9,7 @@ import { parsePrefix } from '../../src/base/ip.ts'
 import { jsonLogger, type Logger } from '../../src/base/log.ts'
 import { KernelInterior } from '../../src/cli/compose/kernel-interior.ts'
 import {
+  BfdManager,
   compileRouting,
   explainView,
   kernelBfdSockets,
@@ -58,7 +59,12 @@ export class LabSpeaker {
       random: Math.random,
       log,
       sockets: kernelSockets((fn) => host.inside(fn)),
-      bfdSockets: kernelBfdSockets(Math.random, (fn) => host.inside(fn)),
+      bfd: new BfdManager({
+        sockets: kernelBfdSockets(Math.random, (fn) => host.inside(fn)),
+        clock: systemClock,
+        random: Math.random,
+        log,
+      }),
       fib: this.#fib,
       createRib,
       interfaces: () => host.inside(() => networkInterfaces()),

@@ -49,6 +49,7 @@ export async function runRouterCommand(context: CliContext, options: RouterComma
       name: options.name ?? defaultNodeName(),
       server,
       caCertificate,
+      program: context.self.at(-1) ?? '',
       clock,
       random,
       log: jsonLogger({ write: (line) => context.err.write(line), clock, level: options.verbose ? 'debug' : 'info' }),

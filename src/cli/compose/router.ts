@@ -8,11 +8,12 @@ import { createMetrics } from '../../base/metrics.ts'
 import { createClient } from '../../client/create-client.ts'
 import { createHttpsTransport } from '../../client/https-transport.ts'
 import {
-  kernelBfdSockets,
+  bfdWorker,
   kernelSockets,
   readStoredConfig,
   Speaker,
   storeConfig,
+  ThreadedBfd,
   type RoutingConfig,
 } from '../../control-plane/routing/index.ts'
 import { createRib } from '../../control-plane/routing/rib/index.ts'
@@ -42,6 +43,8 @@ export interface RouterOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
+  /** The program of this process: its threads run it too (see main.ts). */
+  readonly program: string
   /** Where /metrics is served beside the unix socket. */
   readonly metricsListen?: ListenAddress
   /** Asked when the signal aborts: lead traffic away and end the sessions for good? Default: leave for an upgrade. */
@@ -126,7 +129,7 @@ interface RunningSpeaker {
 }
 
 /** @param before of the process before this one */
-async function openSpeaker({ clock, random, log }: RouterOptions, before: RouterRecord | undefined): Promise<RunningSpeaker> {
+async function openSpeaker({ clock, random, log, program }: RouterOptions, before: RouterRecord | undefined): Promise<RunningSpeaker> {
   const fib = openFib({ protocol: ROUTE_PROTOCOL.router, clock, onProblem: (problem) => log.warn('route not in force', { ...problem }) })
   const interior = new KernelInterior({ clock, log })
   await interior.load()
@@ -135,7 +138,7 @@ async function openSpeaker({ clock, random, log }: RouterOptions, before: Router
     random,
     log,
     sockets: kernelSockets(),
-    bfdSockets: kernelBfdSockets(random),
+    bfd: new ThreadedBfd({ start: bfdWorker(program), clock, log }),
     fib,
     createRib,
     interfaces: networkInterfaces,

@@ -4,7 +4,7 @@ import type { Logger } from '../../base/log.ts'
 import type { CompiledRoutePolicy } from '../../policy/route/compile-route-policy.ts'
 import { ERROR_CODE, ERROR_SUBCODE, familyOf, type BgpFault, type Family, type RouteRefreshMessage } from '../../protocols/bgp/index.ts'
 import type { BfdState } from '../../protocols/bfd/index.ts'
-import type { BfdManager, BfdWatch } from './bfd/index.ts'
+import type { BfdPaths, BfdWatch } from './bfd/index.ts'
 import type { MaximumPrefixConfig, PeerConfig, PolicyConfig } from './config/index.ts'
 import type { PeerHandle, Rib, RibPeerOptions } from './rib/contract.ts'
 import { sessionAddresses, type Interfaces } from './session-addresses.ts'
@@ -18,7 +18,7 @@ const RESTARTING_WAIT_MS = 10_000
 /** What neighbours share. */
 export interface NeighborDependencies extends Omit<BgpSessionDependencies, 'sink'> {
   readonly rib: Rib
-  readonly bfd: BfdManager
+  readonly bfd: BfdPaths
   readonly interfaces: () => Interfaces
   readonly compilePolicy: (policy: PolicyConfig) => CompiledRoutePolicy
   /** Our own restart is not over: routes are taken, but not passed on. */

@@ -5,7 +5,7 @@ import { formatIp, formatPrefix, prefixContains, type IpBytes } from '../../base
 import type { Logger } from '../../base/log.ts'
 import type { Fib } from '../../policy/route/fib-route.ts'
 import type { Family } from '../../protocols/bgp/index.ts'
-import { BfdManager, type BfdSockets } from './bfd/index.ts'
+import type { BfdPaths } from './bfd/index.ts'
 import type { OriginatedRoute, PeerConfig, RouterConfig, RoutingConfig } from './config/index.ts'
 import { FibFeeder } from './fib-feeder.ts'
 import { InteriorTable, type InteriorRoute, type InteriorRoutes } from './interior.ts'
@@ -21,7 +21,8 @@ export interface SpeakerOptions {
   readonly random: Random
   readonly log: Logger
   readonly sockets: BgpSockets
-  readonly bfdSockets: BfdSockets
+  /** Closed with the speaker. */
+  readonly bfd: BfdPaths
   readonly fib: Fib
   readonly createRib: (options: RibOptions) => Rib
   readonly interfaces: () => Interfaces
@@ -39,7 +40,6 @@ const WORK_MS = 5
 /** BGP of one node: follows its configuration, runs neighbours, Rib and forwarding table. */
 export class Speaker {
   readonly #options: SpeakerOptions
-  readonly #bfd: BfdManager
   readonly #feeder: FibFeeder
   readonly #listeners: Listeners
   readonly #policies: PolicyCache
@@ -61,8 +61,7 @@ export class Speaker {
 
   constructor(options: SpeakerOptions) {
     this.#options = options
-    const { clock, random, log, sockets } = options
-    this.#bfd = new BfdManager({ sockets: options.bfdSockets, clock, random, log })
+    const { clock, log, sockets } = options
     this.#feeder = new FibFeeder({
       fib: options.fib,
       clock,
@@ -112,8 +111,8 @@ export class Speaker {
     }
     this.#policies.sweep()
     this.#listeners.configure(config)
-    this.#rib?.useFib(router?.install ?? false)
     const { router } = config
+    this.#rib?.useFib(router?.install ?? false)
     this.#feeder.configure({
       ...(this.#rib ? { rib: this.#rib } : {}),
       install: router?.install ?? false,
@@ -144,7 +143,7 @@ export class Speaker {
   async #close(): Promise<void> {
     this.#deferral?.cancel()
     this.#stopInterior?.()
-    this.#bfd.close()
+    await this.#options.bfd.close()
     await this.#listeners.close()
     await this.#feeder.stop()
   }
@@ -167,8 +166,8 @@ export class Speaker {
       clusterId,
       maximumPaths,
       multipathRelax,
-      hashSeed: Math.floor(this.#options.random() * 2 ** 32),
       metrics,
+      hashSeed: Math.floor(this.#options.random() * 2 ** 32),
       resolver: {
         resolve: (nextHop) => {
           if (!this.#options.interior) return { metric: 0 }
@@ -214,14 +213,14 @@ export class Speaker {
   }
 
   #add(config: PeerConfig, address: IpBytes): Neighbor {
-    const { clock, random, log, sockets, interfaces, restarted } = this.#options
+    const { clock, random, log, sockets, bfd, interfaces, restarted } = this.#options
     const neighbor = new Neighbor(config, address, {
       clock,
       random,
       log,
       sockets,
       interfaces,
-      bfd: this.#bfd,
+      bfd,
       rib: this.#rib as Rib,
       compilePolicy: this.#policies.compile,
       isDeferring: () => this.#isDeferring,

@@ -4,25 +4,9 @@ import { compareIp, formatIp, type IpBytes } from '../../../base/ip.ts'
 import type { Logger } from '../../../base/log.ts'
 import { decodeBfdPacket, encodeBfdPacket, type BfdPacket, type BfdState } from '../../../protocols/bfd/index.ts'
 import type { BfdConfig } from '../config/index.ts'
+import type { BfdListener, BfdPaths, BfdTarget, BfdWatch } from './bfd-paths.ts'
 import type { BfdSender, BfdSockets } from './bfd-sockets.ts'
 import { newBfdSession, stepBfd, type BfdEvent, type BfdOptions } from './step-bfd.ts'
-
-export interface BfdTarget {
-  readonly address: IpBytes
-  readonly device?: string
-}
-
-export interface BfdListener {
-  /** The path is dead. `graceful`: it may be the peer's control plane alone, and the configuration lets that count. */
-  down(reason: string, graceful: boolean): void
-  changed(state: BfdState): void
-}
-
-/** One watched path. */
-export interface BfdWatch {
-  readonly state: BfdState
-  close(): void
-}
 
 export interface BfdDependencies {
   readonly sockets: BfdSockets
@@ -32,7 +16,7 @@ export interface BfdDependencies {
 }
 
 /** All BFD sessions of a node: one listening socket per family and kind, one sending socket per session. */
-export class BfdManager {
+export class BfdManager implements BfdPaths {
   readonly #dependencies: BfdDependencies
   readonly #sessions = new Map<number, Session>()
   readonly #listeners = new Map<string, { close(): void }>()
@@ -60,12 +44,14 @@ export class BfdManager {
     }
   }
 
-  /** Tells all neighbours that it is no failure, and closes. */
-  close(): void {
+  /** Resolves when the last packets are on their way. */
+  async close(): Promise<void> {
     for (const session of this.#sessions.values()) session.close()
     this.#sessions.clear()
     for (const listener of this.#listeners.values()) listener.close()
     this.#listeners.clear()
+    // sessions close their sockets in the turn before
+    await new Promise((resolve) => setImmediate(resolve))
   }
 
   #listen(family: 4 | 6, multihop: boolean): void {
