@@ -139,6 +139,7 @@ export class Neighbor implements SessionSink {
     this.#log.info('session established', { as: negotiated.remoteAs, capabilities: negotiated.capabilities.join(' ') })
     this.#dependencies.rib.peerUp(this.handle, {
       ...negotiated.wire,
+      localAs: this.#config.session.localAs,
       remoteAs: negotiated.remoteAs,
       remoteRouterId: negotiated.remoteRouterId,
       ...sessionAddresses(this.#dependencies.interfaces(), { ...(local === undefined ? {} : { local }), remote: this.address }),

@@ -66,6 +66,8 @@ export interface RibPeerOptions {
 
 /** What the session with the peer turned out to be. */
 export interface SessionParameters extends WireOptions {
+  /** Own AS towards this peer, where it is not that of the Rib. */
+  readonly localAs?: number
   readonly remoteAs: number
   readonly remoteRouterId: number
   /** Own address of the session per family: the next hop `self`. A family without one announces nothing. */

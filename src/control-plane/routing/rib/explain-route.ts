@@ -78,7 +78,7 @@ export class RouteExplainer {
         return { kind: 'rejected', policy: peer?.options.importPolicy?.name ?? '', rule: outcome?.rule ?? 'default' }
       }
       case REFUSED.ownAs:
-        return { kind: 'invalid', reason: 'own-as', text: `AS ${this.#state.identity.localAs} is already in the path: a loop` }
+        return { kind: 'invalid', reason: 'own-as', text: 'the own AS is already in the path: a loop' }
       case REFUSED.firstAs:
         return {
           kind: 'invalid',

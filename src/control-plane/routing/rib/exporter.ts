@@ -142,10 +142,10 @@ export class Exporter {
     const editor = this.#editor.load(facts)
     // a MED from outside is for us, not for those behind us (RFC 4271 5.1.4)
     if (external && sender !== LOCAL_PEER) editor.remove(ATTRIBUTE.med)
-    const asked = applyActions(editor, facts, actions, { prependAs: this.#identity.localAs })
+    const asked = applyActions(editor, facts, actions, { prependAs: this.#localAs })
     if (external) {
       editor.remove(ATTRIBUTE.localPreference).remove(ATTRIBUTE.originatorId).remove(ATTRIBUTE.clusterList)
-      editor.prepend(this.#identity.localAs, 1)
+      editor.prepend(this.#localAs, 1)
     } else this.#internal(editor, facts, sender, actions)
     if (options.gracefulShutdown) {
       editor.addCommunities(ATTRIBUTE.communities, this.#gracefulShutdown, 4)
@@ -158,6 +158,10 @@ export class Exporter {
     const length = this.#session.fourOctetAs ? editor.write().length : 2 * editor.write().length
     if (length + MESSAGE_OVERHEAD > this.#session.maxMessageBytes) return WITHHELD.tooLarge
     return this.#attributes.intern(editor.buffer, 0, editor.length)
+  }
+
+  get #localAs(): number {
+    return this.#session.localAs ?? this.#identity.localAs
   }
 
   #internal(editor: BlockEditor, facts: AttributeFacts, sender: number, actions: readonly CompiledActions[]): void {

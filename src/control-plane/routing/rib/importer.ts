@@ -83,7 +83,8 @@ export class Importer {
   #invalid(facts: AttributeFacts): number {
     const { localAs, routerId, clusterId } = this.#identity
     const { options, session } = this.#peer
-    if (facts.countAs(localAs) > (options.allowOwnAs ?? 0)) return REFUSED.ownAs
+    const { allowOwnAs = 0 } = options
+    if (facts.countAs(localAs) > allowOwnAs || facts.countAs(session?.localAs ?? localAs) > allowOwnAs) return REFUSED.ownAs
     const isForeign = !session?.internal && options.enforceFirstAs !== false && facts.neighbourAs !== session?.remoteAs
     if (isForeign) return REFUSED.firstAs
     if (!session?.internal) return options.importPolicy || options.allowWithoutPolicy ? UNDECIDED : REFUSED.noPolicy

@@ -68,6 +68,17 @@ describe('what a peer is told', () => {
     expect(t.take(b).routes.get(P)?.communities).toEqual([0xffff0000])
   })
 
+  test('an own AS for one peer alone is what that peer sees, and its loops are found', () => {
+    const t = new TestRib()
+    const [a, b] = [t.peer(2, 100), t.peer(3, 200, {}, { localAs: 64999 })]
+    t.announce(a, attributesOf([100]), P)
+    expect(t.take(b).routes.get(P)?.asPath).toEqual([{ kind: 'sequence', as: [64999, 100] }])
+    t.announce(b, attributesOf([200, 64999]), Q)
+    expect(t.states(Q)).toEqual({ 'peer-3': 'own-as' })
+    t.announce(b, attributesOf([200, LOCAL_AS]), Q)
+    expect(t.states(Q)).toEqual({ 'peer-3': 'own-as' })
+  })
+
   test('a path of an external peer begins with its AS, unless it is a transparent route server', () => {
     const t = new TestRib()
     const a = t.peer(2, 100)
