@@ -176,7 +176,8 @@ export class SessionDraft {
     }
     this.cancel('connect-retry')
     if (again) {
-      if (this.state.started && !this.state.held) this.#retry(QUICK_RETRY_MS)
+      // also where it is passive: the next options may not be
+      if (this.state.started && !this.state.held) this.timer('connect-retry', QUICK_RETRY_MS, true)
       return
     }
     this.cancel('idle-hold')

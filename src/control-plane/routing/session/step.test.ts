@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { newSession, type SessionOptions, type SessionState } from './session.ts'
+import { step } from './step.ts'
 import { replay, trimmed } from './transcript.ts'
 
 const OPTIONS: SessionOptions = {
@@ -283,4 +284,15 @@ const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = 
 
 test.each(transcripts)('a session %s', (_name, differing, transcript, first = newSession()) => {
   expect(replay({ ...OPTIONS, ...differing }, transcript, first)).toBe(trimmed(transcript))
+})
+
+test('a passive session that becomes an active one calls', () => {
+  const passive = { ...OPTIONS, passive: true }
+  const started = step(passive, newSession(), { kind: 'start' }).state
+  const stopped = step(passive, started, { kind: 'stop', why: 'configuration-change' })
+  const timer = stopped.actions.find((action) => action.kind === 'set-timer')
+  expect(timer).toMatchObject({ timer: 'connect-retry' })
+  const called = step(OPTIONS, stopped.state, { kind: 'timer', timer: 'connect-retry' })
+  expect(called.actions.map(({ kind }) => kind)).toContain('connect')
+  expect(step(passive, stopped.state, { kind: 'timer', timer: 'connect-retry' }).actions).toEqual([])
 })
