@@ -57,6 +57,10 @@ describe.skipIf(missing !== '')(`packets that lie about where they come from${su
   test('neighbours find each other: what a link says of itself is no lie', async () => {
     const pings = await enforced.lab.pod(XA6).run(['ping', '-6', '-c', '1', '-W', '2', 'fe80::1%eth0'])
     expect(pings.code).toBe(0)
+    // but it leads nowhere else
+    expect(
+      await enforced.lab.probe([packet('fe80::7', YA6, XA6), packet('::', YA6, XA6), packet(ZA6, YA6, ZA6)], [false, false, true]),
+    ).toEqual([false, false, true])
   })
 
   test('a pod sends as itself, by all of its addresses', async () => {
