@@ -1,5 +1,5 @@
 import { formatIp, formatPrefix, type IpBytes } from '../../base/ip.ts'
-import type { Clock } from '../../base/clock.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Fib, FibNextHop, FibProblem, FibRoute } from '../../policy/route/fib-route.ts'
@@ -10,8 +10,11 @@ import { isLinkLocal } from './session-addresses.ts'
 
 /** Changes handed to the kernel in one go. */
 const BATCH = 5_000
-/** What the kernel refused is tried again after this time. */
+/** What the kernel refused is tried again after this time, and ever later while it goes on refusing. */
 const RETRY_MS = 5_000
+const LAST_RETRY_MS = 160_000
+/** Gateways whose ways are remembered. */
+const MAX_WAYS = 10_000
 
 export interface FibFeederOptions {
   readonly fib: Fib
@@ -44,6 +47,10 @@ export class FibFeeder {
   #revision = 0n
   #problems: readonly FibProblem[] = []
   #isStopped = false
+  #retry: Timer | undefined
+  #retryMs = RETRY_MS
+  /** How gateways were reached when they were looked up; undefined when there are too many. */
+  #ways: Map<string, { readonly gateway: IpBytes; readonly way: string }> | undefined = new Map()
   /** Next hops as the kernel gets them, by those of the Rib, which are shared by many routes. */
   #resolved = new WeakMap<readonly FibNextHop[], readonly FibNextHop[]>()
 
@@ -62,8 +69,16 @@ export class FibFeeder {
     this.refresh()
   }
 
+  /** Routes of others changed: where the way to a next hop did, the whole table is compared. */
+  interiorChanged(): void {
+    const isSame =
+      this.#problems.length === 0 && this.#ways && [...this.#ways.values()].every(({ gateway, way }) => this.#wayTo(gateway) === way)
+    if (!isSame) this.refresh()
+  }
+
   /** All next hops are looked up anew. */
   refresh(): void {
+    this.#ways = new Map()
     this.#resolved = new WeakMap()
     this.#whole = true
     this.kick()
@@ -84,12 +99,18 @@ export class FibFeeder {
   kick(): void {
     if (this.#deferred || !this.#input || this.#isStopped) return
     this.#again = true
-    this.#running ??= this.#run().finally(() => (this.#running = undefined))
+    this.#running ??= this.#run()
+  }
+
+  /** Waits until all that was asked for is written, or has failed. */
+  async settled(): Promise<void> {
+    while (this.#running) await this.#running
   }
 
   /** Stops writing; what is in the kernel stays. */
   async stop(): Promise<void> {
     this.#isStopped = true
+    this.#retry?.cancel()
     await this.#running
   }
 
@@ -102,16 +123,20 @@ export class FibFeeder {
         // the kernel's state is not known any more
         this.#whole = true
         this.#options.log.warn('routes not written, will be tried again', { error: messageOf(error) })
-        this.#options.clock.after(RETRY_MS, () => this.kick())
+        this.#retryLater()
       }
     }
+    // in the same breath as the last look at what was asked for
+    this.#running = undefined
   }
 
   async #write(input: FibInput): Promise<void> {
     const { fib } = this.#options
     if (this.#whole) {
       this.#whole = false
-      this.#report(await fib.apply(this.#wholeTable(input), ++this.#revision))
+      const problems = await fib.apply(this.#wholeTable(input), ++this.#revision)
+      if (problems.length === 0) this.#retryMs = RETRY_MS
+      this.#report(problems)
       // what was pending before is in it, and must be taken all the same: the Rib tells of changes once until they are
       if (this.#isStopped || this.#whole) return
     }
@@ -162,6 +187,7 @@ export class FibFeeder {
       return device === undefined ? hop : { ...hop, device }
     }
     const via = hop.gateway && this.#options.interior().lookup(hop.gateway)
+    if (hop.gateway) this.#remember(hop.gateway)
     if (!via) return hop
     // the kernel takes gateways on a link only: one further away is reached through the gateway of its route
     return {
@@ -176,7 +202,25 @@ export class FibFeeder {
     if (problems.length === 0) return
     const [first] = problems
     this.#options.log.warn('routes refused by the kernel', { count: problems.length, prefix: first?.prefix, problem: first?.message })
-    this.#options.clock.after(RETRY_MS, () => this.refresh())
+    this.#retryLater()
+  }
+
+  #retryLater(): void {
+    this.#retry ??= this.#options.clock.after(this.#retryMs, () => {
+      this.#retry = undefined
+      this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS)
+      this.refresh()
+    })
+  }
+
+  #remember(gateway: IpBytes): void {
+    if (this.#ways && this.#ways.size >= MAX_WAYS) this.#ways = undefined
+    this.#ways?.set(formatIp(gateway), { gateway, way: this.#wayTo(gateway) })
+  }
+
+  #wayTo(gateway: IpBytes): string {
+    const via = this.#options.interior().lookup(gateway)
+    return via ? `${via.gateway ? formatIp(via.gateway) : ''} ${via.device}` : 'none'
   }
 }
 

@@ -137,6 +137,7 @@ export class Speaker {
     this.#feeder.release()
     this.#feeder.configure({ install: false, table: 254, metricBase: 0, statics: [] })
     this.#hasLeft = true
+    await this.#feeder.settled()
     await this.#close()
   }
 
@@ -301,7 +302,7 @@ export class Speaker {
   #interiorChanged(): void {
     this.#rebuildInterior()
     this.#rib?.nextHopsChanged()
-    this.#feeder.refresh()
+    this.#feeder.interiorChanged()
   }
 
   #rebuildInterior(): void {
