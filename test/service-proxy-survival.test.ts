@@ -119,6 +119,55 @@ describe.skipIf(missing !== '')(`kernel services live through trouble${missing =
     expect(await agents.p2.askers('TCP', '10.96.0.1', 80)).toBe('p1 p2 r1')
   })
 
+  test('services of every sort are found whole at a start: nothing is written', async () => {
+    const spec = { type: 'LoadBalancer', ports: PORTS } as const
+    const many = Array.from({ length: 70 }, (_, i) => ({ v4: `10.244.9.${i + 1}`, v6: `fd00:10:244:9::${(i + 1).toString(16)}` }))
+    await running.have(
+      [
+        service('web', 1, { type: 'NodePort', ports: PORTS }),
+        service('sticky', 2, { sessionAffinity: 'ClientIP' }),
+        service('guarded', 3, { ...spec, loadBalancerSourceRanges: ['192.0.2.0/25', '192.0.2.192/26', '2001:db8::/33'] }, [
+          '198.51.100.3',
+          '2001:db8:3::3',
+        ]),
+        service('local', 4, { ...spec, ports: [{ name: 'tcp', port: 80, nodePort: 30084 }], externalTrafficPolicy: 'Local' }, [
+          '198.51.100.4',
+        ]),
+        service('nobody', 5),
+        service('many', 6),
+      ],
+      [
+        slicesOf('web', Object.values(PODS)),
+        slicesOf('sticky', Object.values(PODS)),
+        slicesOf('guarded', [PODS.r1]),
+        slicesOf('local', [PODS.r1]),
+        slicesOf('many', many),
+      ],
+    )
+    expect(await agents.p2.askers('TCP', '10.96.0.2', 80)).toMatch(/^(p1|p2|r1)$/)
+    const before = await marker()
+    await running.stop()
+    running = new RunningProxy(lab, { services: running.services, slices: running.slices, statePath: statePath() })
+    await running.synced()
+    expect(await marker()).toBe(before)
+  })
+
+  test.each([
+    ['takes an element away', ['delete', 'element', 'ip', 'biplane-services', 'frontend', '{ 10.96.0.1 . tcp . 80 }']],
+    ['adds one', ['add', 'element', 'ip6', 'biplane-services', 'no-endpoints', '{ fd00:10:96::1 . tcp . 80 }']],
+    ['empties a chain', ['flush', 'chain', 'ip', 'biplane-services', 'translate-prerouting']],
+    ['adds a rule', ['insert', 'rule', 'ip', 'biplane-services', 'early', 'drop']],
+  ])('a stranger %s while no proxy runs: repaired at the start', async (_name, argv) => {
+    await running.stop()
+    await nft(...argv)
+    const { services, slices } = running
+    running = new RunningProxy(lab, { services, slices, statePath: statePath() })
+    await running.synced()
+    expect(await agents.p2.askers('TCP', '10.96.0.1', 80)).toBe('p1 p2 r1')
+    expect(await agents.p2.askers('TCP', 'fd00:10:96::1', 80)).toBe('p1 p2 r1')
+    expect(running.metric('biplane_service_proxy_repairs_total')).toBe(0)
+  })
+
   test.each([
     ['an element is taken away', ['delete', 'element', 'ip', 'biplane-services', 'frontend', '{ 10.96.0.1 . tcp . 80 }']],
     ['a chain is emptied', ['flush', 'chain', 'ip', 'biplane-services', 'translate-prerouting']],

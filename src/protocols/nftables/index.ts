@@ -6,6 +6,7 @@
  *   elements        a transaction of elements: keys, ranges, data, verdicts, timeouts
  *   structures      a transaction of chains, rules, sets, counters and elements
  *   expressions     what rules are made of
+ *   contents        how many elements and rules there are
  *   sets            what the kernel says about a set: the form of its elements depends on it
  *   notifications   which tables a transaction changed, and who sent it
  *
@@ -13,6 +14,7 @@
  */
 export * from './constants.ts'
 export { ElementError, encodeElementBatch, type Element, type ElementBatch, type SetChange, type Verdict } from './elements.ts'
+export { countElements, encodeDumpElements, encodeDumpRules, readRuleChain } from './contents.ts'
 export type { Expression } from './expressions.ts'
 export { encodeStructureBatch, messagesOf, type StructureBatch, type StructureChange } from './structures.ts'
 export { encodeGetSet, readSetShape, type SetShape } from './sets.ts'

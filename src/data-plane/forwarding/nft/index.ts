@@ -5,6 +5,7 @@
  *   nft-command       whole rulesets, through `nft -f -`
  *   apply-elements    elements straight over netlink, and which of them the kernel refused
  *   commit-structures chains, rules and sets straight over netlink
+ *   count-contents    how many elements and rules a table has
  *   foreign-changes   who else changes our tables
  *   nft-error         refusals
  */

@@ -1,10 +1,11 @@
 import { systemClock, type Clock } from '../../../base/clock.ts'
 import { NETLINK_NETFILTER } from '../../../protocols/netlink/index.ts'
 import type { StructureChange } from '../../../protocols/nftables/index.ts'
-import type { ElementChange, ForeignChange, Nft, NftStructures } from '../contract.ts'
+import type { ElementChange, ForeignChange, Nft, NftContents, NftStructures } from '../contract.ts'
 import { NetlinkSocket } from '../netlink/index.ts'
 import { applyElements } from './apply-elements.ts'
 import { commitStructures } from './commit-structures.ts'
+import { countContents } from './count-contents.ts'
 import { watchForeignChanges, type ForeignChanges } from './foreign-changes.ts'
 import { NftError } from './nft-error.ts'
 import { runNftCommand } from './nft-command.ts'
@@ -53,6 +54,10 @@ class KernelNft implements Nft, NftStructures {
 
   list(...what: readonly string[]): Promise<unknown> {
     return this.#queue(async () => JSON.parse(await this.#command(['-j', 'list', ...what], '')) as unknown)
+  }
+
+  count(table: { readonly family: string; readonly table: string }, sets: readonly string[]): Promise<NftContents> {
+    return this.#queue(() => countContents(this.#socket, table, sets))
   }
 
   foreignChanges(tables: readonly string[], signal: AbortSignal): AsyncIterable<ForeignChange> {

@@ -9,6 +9,7 @@
  *   element-form              elements as bytes and as text
  *   kernel-tables             what we know the kernel has; difference or all anew
  *   applied-journal           that knowledge on disk, with a marker in the kernel that says which line is in force
+ *   verify-tables             whether somebody else changed them while no agent ran
  *   repair-pace               when to put right what somebody else changed
  *   health-checks, proxy-health, healthz-server, stale-flows, service-range-routes, refusal-counters   what belongs to a service proxy besides
  */

@@ -7,6 +7,7 @@ import { AppliedJournal } from './applied-journal.ts'
 import { NOTHING_APPLIED, afterUpdate, planUpdate, type AppliedState, type Generation, type UpdatePlan } from './plan-update.ts'
 import { TABLE, chainsText, emptyRuleset, fullRuleset, preloadedClasses, shapeOf } from './ruleset.ts'
 import { classesOfState } from './state-elements.ts'
+import { COUNTED, countsOfState, findDifference } from './verify-tables.ts'
 
 export interface KernelTablesOptions {
   readonly nft: Nft
@@ -45,7 +46,7 @@ export class KernelTables {
     if (!this.#journal || typeof four === 'string' || typeof six === 'string') return false
     if (four.epoch !== six.epoch || four.sequence !== six.sequence) return false
     const state = await this.#journal.load(four, this.#isOfNode)
-    if (!state) return false
+    if (!state || !(await this.#isWhole(state))) return false
     this.#applied = state
     this.#classes = new Set([...preloadedClasses(), ...[...state.frontends.values()].flatMap(classesOfState)])
     await this.#journal.replace(state)
@@ -105,6 +106,20 @@ export class KernelTables {
 
   async close(): Promise<void> {
     await this.#journal?.close()
+  }
+
+  /** The marker tells which transaction of ours was the last; whether a stranger was there while nobody watched, only a look at everything can. */
+  async #isWhole(state: AppliedState): Promise<boolean> {
+    const { nft, node, log } = this.#options
+    for (const family of ['ip', 'ip6'] as const) {
+      const difference = await nft
+        .count?.({ family, table: TABLE }, COUNTED)
+        .then((found) => findDifference(countsOfState(node, state, family), found), messageOf)
+      if (difference === undefined) continue
+      log.warn('service tables were changed while no agent ran: they are made anew', { table: `${family} ${TABLE}`, difference })
+      return false
+    }
+    return true
   }
 
   async #addChains(classes: ReadonlySet<number>, generation: Generation): Promise<void> {
