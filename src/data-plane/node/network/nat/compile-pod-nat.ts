@@ -53,8 +53,9 @@ function body(family: 4 | 6, nat: PodNat): string {
   const own = nat.nodeAddress ? `snat to ${formatIp(nat.nodeAddress)}` : 'masquerade'
   // a connection to 127.0.0.1 keeps that as its source, which means nothing in a pod
   const loopback = family === 4 ? `    ip saddr 127.0.0.0/8 ip daddr @local-pods ${own}\n` : ''
-  return `  set local-pods { type ${type}; flags interval;${elements(of(family, nat.localPods).map(formatPrefix))} }
-  set cluster-pods { type ${type}; flags interval;${elements(of(family, nat.clusterPods).map(formatPrefix))} }
+  // ranges that overlap come from nodes that were given theirs by hand: nft refuses a set with them, unless it may merge them
+  return `  set local-pods { type ${type}; flags interval; auto-merge;${elements(of(family, nat.localPods).map(formatPrefix))} }
+  set cluster-pods { type ${type}; flags interval; auto-merge;${elements(of(family, nat.clusterPods).map(formatPrefix))} }
   map host-ports { typeof ${ip} daddr . meta l4proto . th dport : ${ip} daddr . th dport;${elements(ports['host-ports'])} }
   map any-host-ports { typeof meta l4proto . th dport : ${ip} daddr . th dport;${elements(ports['any-host-ports'])} }
   set hairpin { typeof ${ip} saddr . ${ip} daddr . meta l4proto . th dport;${elements(ports.hairpin)} }

@@ -58,7 +58,7 @@ describe('the tables', () => {
   test('are replaced in one transaction, and hold what is of their family', () => {
     const text = compilePodNat(4, nat)
     expect(text.split('\n').slice(0, 3)).toEqual(['table ip biplane-pods', 'delete table ip biplane-pods', 'table ip biplane-pods {'])
-    expect(text).toContain('set cluster-pods { type ipv4_addr; flags interval; elements = { 10.244.1.0/24, 10.244.2.0/24 }; }')
+    expect(text).toContain('set cluster-pods { type ipv4_addr; flags interval; auto-merge; elements = { 10.244.1.0/24, 10.244.2.0/24 }; }')
     expect(text).toContain('elements = { 6 . 8080 : 10.244.1.2 . 80 };')
     expect(text).toContain('elements = { 10.0.0.1 . 17 . 53 : 10.244.1.2 . 53 };')
     expect(text).toContain('@hairpin snat to 10.0.0.1')
@@ -95,8 +95,10 @@ describe('the ports of a node', () => {
   const sent: string[] = []
   const nft = {
     run: (text: string) => Promise.resolve(void sent.push(text)),
-    apply: (changes: readonly ElementChange[]) => Promise.resolve(void sent.push(...changes.map(({ op, set }) => `${op} ${set}`))),
+    apply: (changes: readonly ElementChange[]) =>
+      isBroken ? Promise.reject(new Error('ENOENT')) : Promise.resolve(void sent.push(...changes.map(({ op, set }) => `${op} ${set}`))),
   } as unknown as Nft
+  let isBroken = false
   const forgotten: string[] = []
   const table = (): PodNatTable =>
     new PodNatTable({
@@ -138,6 +140,37 @@ describe('the ports of a node', () => {
     await ports.remove('one')
     expect(sent.slice(1)).toEqual(['delete any-host-ports', 'delete hairpin'])
     expect(forgotten).toEqual([])
+  })
+
+  test('that a table which was broken does not take or give back: it is made anew', async () => {
+    const ports = table()
+    await ports.install()
+    isBroken = true
+    sent.length = 0
+    await ports.add(web('one'))
+    expect(sent.map((text) => text.includes('elements = { 6 . 80 : 10.244.1.2 . 80 };'))).toEqual([true])
+    await ports.remove('one')
+    isBroken = false
+    expect(sent.slice(1).map((text) => text.includes('elements = { 6 . 80'))).toEqual([false])
+    await ports.add(web('two'))
+  })
+
+  test('are put right again and again, until the kernel takes it', async () => {
+    const clock = new FakeClock()
+    let refusals = 3
+    let installs = 0
+    const stubborn = {
+      run: () => (installs++ > 0 && refusals-- > 0 ? Promise.reject(new Error('ENOBUFS')) : Promise.resolve()),
+      foreignChanges: async function* () {
+        yield { family: 'ip', table: 'biplane-pods', pid: 1, process: 'nft' }
+      },
+    } as unknown as Nft
+    const ports = new PodNatTable({ nft: stubborn, nodeAddresses: [], families: [4], forget: () => {}, clock, log: silentLogger })
+    await ports.install()
+    const run = ports.run(new AbortController().signal)
+    for (let i = 0; i < 6; i++) await clock.advance(60_000)
+    await run
+    expect(installs).toBe(5)
   })
 
   test('of UDP forget who was sent to a pod that has them no more', async () => {

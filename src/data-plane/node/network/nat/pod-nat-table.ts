@@ -62,8 +62,10 @@ export class PodNatTable implements PodHostPorts {
       waitMs = clock.monotonic() - quietSinceMs > LAST_REPAIR_MS ? FIRST_REPAIR_MS : Math.min(waitMs * 2, LAST_REPAIR_MS)
       log.warn('another program has changed a table of the pod network; it is put right', { family, table, pid, process, inMs: waitMs })
       await sleep(clock, waitMs, signal).catch(() => {})
-      if (signal.aborted) return
-      await this.install().catch((error: unknown) => log.error('a table of the pod network is not put right', { error: messageOf(error) }))
+      while (!signal.aborted && !(await this.#isPutRight())) {
+        waitMs = Math.min(waitMs * 2, LAST_REPAIR_MS)
+        await sleep(clock, waitMs, signal).catch(() => {})
+      }
       quietSinceMs = clock.monotonic()
     }
   }
@@ -73,8 +75,7 @@ export class PodNatTable implements PodHostPorts {
     const { nft, families } = this.#options
     this.#localPods = localPods
     this.#clusterPods = clusterPods
-    if (!this.#isInstalled) return
-    await nft.run(families.map((family) => compileRanges(family, { localPods, clusterPods })).join(''))
+    await this.#change(() => nft.run(families.map((family) => compileRanges(family, { localPods, clusterPods })).join('')))
   }
 
   /** @throws HostPortError */
@@ -86,7 +87,7 @@ export class PodNatTable implements PodHostPorts {
     if (conflict) throw new HostPortError(`host port ${conflict.port} of this node leads to another pod`)
     this.#ports.set(podUid, wanted)
     if (!this.#isInstalled) return
-    await this.#options.nft.apply(hostPortElements('add', wanted))
+    await this.#change(() => this.#options.nft.apply(hostPortElements('add', wanted)))
     // a client that went on sending while nobody had the port would go on being refused
     this.#forget(
       wanted
@@ -99,8 +100,24 @@ export class PodNatTable implements PodHostPorts {
     const ports = this.#ports.get(podUid)
     this.#ports.delete(podUid)
     if (!ports || !this.#isInstalled) return
-    await this.#options.nft.apply(hostPortElements('delete', ports))
+    await this.#change(() => this.#options.nft.apply(hostPortElements('delete', ports)))
     this.#forget(ports.filter(isUdp).map(({ port, pod, podPort }) => ({ port, backend: { address: pod, port: podPort } })))
+  }
+
+  #isPutRight(): Promise<boolean> {
+    return this.install().then(
+      () => true,
+      (error: unknown) => {
+        this.#options.log.error('a table of the pod network is not put right', { error: messageOf(error) })
+        return false
+      },
+    )
+  }
+
+  /** Brings a change into the tables; where they are not as they were thought to be, they are made anew with it. */
+  async #change(work: () => Promise<void>): Promise<void> {
+    if (!this.#isInstalled) return
+    await work().catch(() => this.install())
   }
 
   #forget(flows: readonly StaleFlows[]): void {
