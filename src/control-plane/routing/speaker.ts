@@ -55,6 +55,8 @@ export class Speaker {
   #hasWork = false
   #hasFib = false
   #isDeferring: boolean
+  /** Between one configuration and the next neighbours may be missing that are waited for. */
+  #isApplying = false
   #deferral: Timer | undefined
   #stopInterior: (() => void) | undefined
   #hasLeft = false
@@ -99,6 +101,7 @@ export class Speaker {
   /** Makes a configuration real. Sessions that it does not change are not touched. */
   apply(config: RoutingConfig): void {
     if (this.#hasLeft || config.revision === this.#config.revision) return
+    this.#isApplying = true
     const hasOtherStatics = JSON.stringify(config.statics) !== JSON.stringify(this.#config.statics)
     this.#config = config
     this.#rebuildInterior()
@@ -120,6 +123,7 @@ export class Speaker {
       metricBase: router?.metricBase ?? 0,
       statics: config.statics,
     })
+    this.#isApplying = false
     this.#startDeferral()
     this.#options.onChange?.()
   }
@@ -266,7 +270,7 @@ export class Speaker {
     // a neighbour that came by itself is forgotten with its last connection, unless its routes are kept
     const { phase } = neighbor.session
     if (neighbor.isDynamic && phase === 'Active') queueMicrotask(() => this.#forget(neighbor))
-    if (this.#isDeferring) this.#endDeferral(false)
+    if (this.#isDeferring && !this.#isApplying) this.#endDeferral(false)
     this.#options.onChange?.()
   }
 
@@ -278,14 +282,17 @@ export class Speaker {
   /** Selection waits for all peers to have sent their routes, or for as long as they wait for us (RFC 4724 section 4.1). */
   #startDeferral(): void {
     const { router } = this.#config
-    if (!this.#isDeferring || this.#deferral || !router) return
+    if (!this.#isDeferring) return
+    // nobody to wait for
+    if (!router) return this.#endDeferral(true)
+    if (this.#deferral) return this.#endDeferral(false)
     this.#deferral = this.#options.clock.after(router.restartTimeSeconds * 1000, () => this.#endDeferral(true))
     this.#endDeferral(false)
   }
 
   #endDeferral(now: boolean): void {
-    if (!this.#deferral || (!now && !this.neighbors.every((neighbor) => neighbor.isComplete))) return
-    this.#deferral.cancel()
+    if (!now && (!this.#deferral || !this.neighbors.every((neighbor) => neighbor.isComplete))) return
+    this.#deferral?.cancel()
     this.#deferral = undefined
     this.#isDeferring = false
     this.#options.log.info('restart is over: routes are selected and announced', { timedOut: now })
