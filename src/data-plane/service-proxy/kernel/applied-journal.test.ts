@@ -1,9 +1,13 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { silentLogger } from '../../../base/log.ts'
+import type { Frontend } from '../../../policy/packet/services/index.ts'
+import type { ElementChange, Nft } from '../../forwarding/contract.ts'
 import { AppliedJournal } from './applied-journal.ts'
 import type { FrontendState } from './frontend-state.ts'
+import { KernelTables } from './kernel-tables.ts'
 import type { AppliedState, UpdatePlan } from './plan-update.ts'
 
 let dir: string
@@ -82,4 +86,57 @@ test('a line cut short, as by a kill, ends what is known; so does rubbish', asyn
   writeFileSync(path, text)
   appendFileSync(path, 'null\n{"generation":4}\n')
   expect((await journal.load({ epoch: 7, sequence: 3 }, isOfNode))?.frontends.size).toBe(1)
+})
+
+test('a record that could not be written leaves no gap that is read over', async () => {
+  const journal = new AppliedJournal(path, 'shape')
+  await journal.replace(snapshot())
+  const text = readFileSync(path, 'utf8')
+  rmSync(dir, { recursive: true })
+  await expect(journal.append(plan(2, [['b', state(2)]]))).rejects.toMatchObject({ code: 'ENOENT' })
+  mkdirSync(dir)
+  writeFileSync(path, text)
+  await journal.append(plan(3, [['c', state(3)]]))
+  expect(await journal.load({ epoch: 7, sequence: 3 }, isOfNode)).toBeUndefined()
+  expect(journal.isLong).toBe(true)
+  await journal.replace({ ...snapshot(), generation: { epoch: 7, sequence: 3 } })
+  await journal.append(plan(4, [['d', state(4)]]))
+  expect([...((await journal.load({ epoch: 7, sequence: 4 }, isOfNode))?.frontends.keys() ?? [])]).toEqual(['a', 'd'])
+  expect(journal.isLong).toBe(false)
+  await journal.close()
+})
+
+test('many characters are long, however few the records', async () => {
+  const journal = new AppliedJournal(path, 'shape')
+  await journal.replace(snapshot())
+  const outside = Array.from({ length: 4000 }, () => ({ address: '10.244.100.200', port: 65_535 }))
+  for (let i = 2; i < 102; i++) await journal.append(plan(i, [['a', { ...state(1), outside }]]))
+  expect(journal.isLong).toBe(true)
+  await journal.close()
+})
+
+test('a disk that takes nothing does not keep services out of the kernel', async () => {
+  const done: string[] = []
+  const nft = {
+    run: (text: string) => Promise.resolve(void done.push(text.slice(0, 5))),
+    apply: (changes: readonly ElementChange[]) => Promise.resolve(void done.push(changes.map(({ op, set }) => `${op} ${set}`).join())),
+  } as unknown as Nft
+  const node = { name: 'n', addresses: ['192.0.2.1'] }
+  const tables = new KernelTables({ nft, node, random: () => 0.5, log: silentLogger, statePath: join(dir, 'missing', 'state') })
+  await tables.replace(new Map())
+  const endpoints = { backends: [{ address: '10.244.1.2', port: 8080 }], why: '' }
+  const frontend: Frontend = {
+    ...state(80),
+    key: 'a',
+    kind: 'ClusterIP',
+    policy: 'Cluster',
+    inside: endpoints,
+    outside: endpoints,
+    keepsSource: false,
+  }
+  await tables.update(tables.plan([['a', frontend]]))
+  await tables.tidy()
+  await tables.close()
+  expect(done[0]).toBe('table')
+  expect(done[1]).toMatch(/add frontend,add endpoint/)
 })
