@@ -17,7 +17,7 @@ const FIXES = {
   forwarding: 'mount /proc/sys writable: containers need --privileged for that',
   veth: 'load the kernel module veth (CONFIG_VETH)',
   vxlan: 'load the kernel module vxlan (CONFIG_VXLAN), or run with --node-routes direct where all nodes are on one link',
-  nft: 'install nftables (the command nft), on a kernel with nf_tables and NAT (CONFIG_NF_TABLES, CONFIG_NFT_NAT, CONFIG_NFT_MASQ, CONFIG_NFT_FIB)',
+  nft: 'install nftables (the command nft), on a kernel with nf_tables and NAT (CONFIG_NF_TABLES, CONFIG_NFT_NAT, CONFIG_NFT_MASQ, CONFIG_NFT_FIB_INET)',
 } as const
 
 const VETH: LinkStep = {
@@ -87,7 +87,12 @@ async function tryNat(namespace: string): Promise<void> {
   try {
     const nothing = { localPods: [], clusterPods: [], hostPorts: [] }
     await nft.run(compilePodNat(4, nothing) + compilePodNat(6, nothing))
+    await nft.run(SOURCE_CHECK)
   } finally {
     nft.close()
   }
 }
+
+/** What keeps pods from sending under addresses of others (see the packet filter): of a module of its own. */
+const SOURCE_CHECK =
+  'table inet biplane-policy { chain links { type filter hook prerouting priority raw; fib saddr . iif oif missing drop; }; }\n'
