@@ -2,8 +2,9 @@ import { open, readFile, rename, writeFile, type FileHandle } from 'node:fs/prom
 import type { FrontendState } from './frontend-state.ts'
 import type { AppliedState, Generation, UpdatePlan } from './plan-update.ts'
 
-/** Records after which the file is written anew. */
+/** Records and characters after which the file is written anew. */
 const MAX_RECORDS = 5_000
+const MAX_CHARS = 16 * 1024 * 1024
 
 type Change = readonly [key: string, state: FrontendState | null]
 
@@ -23,6 +24,9 @@ export class AppliedJournal {
   readonly #shape: string
   #file: FileHandle | undefined
   #records = 0
+  #chars = 0
+  /** A record is missing: what is written behind it would be taken for something else. */
+  #hasGap = false
 
   /** @param shape of the tables; a journal of other tables is not read */
   constructor(path: string, shape: string) {
@@ -52,11 +56,12 @@ export class AppliedJournal {
 
   /** Whether it has grown so long that it had better be written anew. */
   get isLong(): boolean {
-    return this.#records > MAX_RECORDS
+    return this.#hasGap || this.#records > MAX_RECORDS || this.#chars > MAX_CHARS
   }
 
   /** Writes everything anew, to a file that takes the old one's place. */
   async replace(state: AppliedState): Promise<void> {
+    this.#hasGap = true
     await this.close()
     const record: Record = {
       shape: this.#shape,
@@ -67,14 +72,21 @@ export class AppliedJournal {
     await writeFile(`${this.#path}.tmp`, `${JSON.stringify(record)}\n`, { mode: 0o600 })
     await rename(`${this.#path}.tmp`, this.#path)
     this.#records = 0
+    this.#chars = 0
+    this.#hasGap = false
   }
 
-  /** To be called before the transaction. */
+  /** To be called before the transaction. After an error nothing is appended any more until everything is written anew. */
   async append({ generation, nextToken, states }: UpdatePlan): Promise<void> {
+    if (this.#hasGap) return
+    this.#hasGap = true
     this.#file ??= await open(this.#path, 'a', 0o600)
     const record: Record = { generation, nextToken, frontends: states.map(([key, state]): Change => [key, state ?? null]) }
-    await this.#file.appendFile(`${JSON.stringify(record)}\n`)
+    const line = `${JSON.stringify(record)}\n`
+    await this.#file.appendFile(line)
     this.#records++
+    this.#chars += line.length
+    this.#hasGap = false
   }
 
   async close(): Promise<void> {

@@ -49,7 +49,7 @@ export class KernelTables {
     if (!state || !(await this.#isWhole(state))) return false
     this.#applied = state
     this.#classes = new Set([...preloadedClasses(), ...[...state.frontends.values()].flatMap(classesOfState)])
-    await this.#journal.replace(state)
+    await this.#record((journal) => journal.replace(state))
     return true
   }
 
@@ -63,7 +63,7 @@ export class KernelTables {
     const applied = this.#applied ?? NOTHING_APPLIED
     this.#applied = undefined
     if (plan.states.length > 0) {
-      await this.#journal?.append(plan)
+      await this.#record((journal) => journal.append(plan))
       await this.#addChains(plan.classes, plan.generation)
       if (plan.changes.length > 0) await this.#options.nft.apply(plan.changes)
     }
@@ -78,7 +78,7 @@ export class KernelTables {
     this.#applied = undefined
     const plan = planUpdate(empty, frontends, this.#isOfNode)
     const state = afterUpdate(empty, { ...plan, generation: { epoch, sequence: 1 } })
-    await this.#journal?.replace(state)
+    await this.#record((journal) => journal.replace(state))
     if (this.#areAbsent && plan.changes.length > 0) {
       // nobody is served yet: netlink is much faster than text
       await nft.run(emptyRuleset(node, empty.generation))
@@ -96,7 +96,8 @@ export class KernelTables {
 
   /** Keeps the journal short. For idle moments. */
   async tidy(): Promise<void> {
-    if (this.#journal?.isLong && this.#applied) await this.#journal.replace(this.#applied)
+    const applied = this.#applied
+    if (this.#journal?.isLong && applied) await this.#record((journal) => journal.replace(applied))
   }
 
   /** To be called when somebody else has been at the tables. */
@@ -120,6 +121,15 @@ export class KernelTables {
       return false
     }
     return true
+  }
+
+  /** What cannot be written down, on a disk that is full, is carried out all the same: it is the next start that makes the tables anew. */
+  async #record(write: (journal: AppliedJournal) => Promise<void>): Promise<void> {
+    try {
+      if (this.#journal) await write(this.#journal)
+    } catch (error) {
+      this.#options.log.warn('what the kernel has of services cannot be written down', { error: messageOf(error) })
+    }
   }
 
   async #addChains(classes: ReadonlySet<number>, generation: Generation): Promise<void> {
