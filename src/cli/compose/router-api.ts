@@ -1,4 +1,4 @@
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { dirname } from 'node:path'
 import { parsePrefix } from '../../base/ip.ts'
@@ -29,6 +29,7 @@ export async function openRouterApi(options: RouterApiOptions): Promise<{ close(
   await mkdir(dirname(own), { recursive: true, mode: 0o700 })
   await rm(own, { force: true })
   await listening(local, () => local.listen(own))
+  await chmod(own, 0o600)
   await rename(own, options.socketPath)
   const servers = [local]
   const { listen } = options
