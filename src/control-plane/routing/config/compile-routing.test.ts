@@ -121,6 +121,10 @@ describe('compileRouting', () => {
     const config = compile({ peers: [peer({}, 'b'), peer({}, 'a')] })
     expect(config.peers.map(({ name }) => name)).toEqual(['a'])
     expect(config.problems).toEqual(['BGPPeer "b" has the address of "a", which is used'])
+    // sessions are told apart by the address alone
+    const links = compile({ peers: [peer({ address: 'fe80::1%eth0' }, 'a'), peer({ address: 'fe80::1%eth1' }, 'b')] })
+    expect(links.peers.map(({ name }) => name)).toEqual(['a'])
+    expect(links.problems).toEqual(['BGPPeer "b" has the address of "a", which is used'])
   })
 })
 

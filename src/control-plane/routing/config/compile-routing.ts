@@ -126,7 +126,8 @@ function identifier(text: string | undefined): number | undefined {
 }
 
 function remoteKey({ remote }: PeerConfig): string {
-  if ('address' in remote) return `${formatIp(remote.address)}%${remote.device ?? ''}`
+  // without the link: connections of a peer do not tell it
+  if ('address' in remote) return formatIp(remote.address)
   return remote.prefixes.map(({ bytes, length }) => `${formatIp(bytes)}/${length}`).join(',')
 }
 
