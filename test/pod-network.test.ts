@@ -104,4 +104,13 @@ describe.skipIf(missing !== '').each([
     }
     outside.kill('SIGKILL')
   })
+
+  test.runIf(topology === 'routed')('a tunnel that somebody takes away comes back', async () => {
+    const { host } = cluster.node('a')
+    await host.must(['ip', 'link', 'delete', 'biplane.vxlan'])
+    const [ip = ''] = ipsOf(pods.get('b') as Pod)
+    const isReached = async (): Promise<true | undefined> => (await cluster.inPod('on-a', curl(url(ip)))).code === 0 || undefined
+    expect(await isReached()).toBeUndefined()
+    await poll('the other pod is reached again', isReached, { withinMs: 60_000 })
+  })
 })

@@ -119,6 +119,7 @@ export class NodeRoutes {
     const self = { name, addresses, mode, podCidrs: own, subnets: (await links())?.subnets ?? [] }
     const plan = planNodeRoutes(known, self)
     this.#isTunnelled = mode === 'vxlan' || plan.tunnels.length > 0
+    await tunnel?.keep()
     await tunnel?.setAddresses(own)
     await tunnel?.setTunnels(plan.tunnels)
     const refused = await routes.replaceNodeRoutes(plan.routes)

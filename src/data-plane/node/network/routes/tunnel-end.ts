@@ -74,6 +74,15 @@ export class TunnelEnd {
     }
   }
 
+  /** Makes the device again when somebody has taken it away. @throws LinkError */
+  async keep(): Promise<void> {
+    if (!this.#port || this.#options.hasDevice()) return
+    this.#options.log.warn('the device of the tunnels between nodes is gone, it is made again', { device: TUNNEL_DEVICE })
+    this.#addresses = ''
+    this.#known = []
+    await this.open()
+  }
+
   /** The node's addresses on the tunnel; no change when they are there. @throws LinkError */
   async setAddresses(podCidrs: readonly IpPrefix[]): Promise<void> {
     const steps = planTunnelAddresses(podCidrs)
