@@ -11,7 +11,7 @@ import type { Nft } from '../../data-plane/forwarding/contract.ts'
 import { openConntrackCleaner } from '../../data-plane/forwarding/conntrack/index.ts'
 import { openFib } from '../../data-plane/forwarding/fib/index.ts'
 import { openNft } from '../../data-plane/forwarding/nft/index.ts'
-import { ROUTE_PROTOCOL, type FibProblem } from '../../policy/route/fib-route.ts'
+import { ROUTE_PROTOCOL } from '../../policy/route/fib-route.ts'
 import {
   devicesHere,
   ensureForwarding,
@@ -38,6 +38,7 @@ import {
 } from '../../data-plane/node/network/index.ts'
 import type { PacketPlane } from './packet-plane.ts'
 import { openSource, type Source } from './packet-sources.ts'
+import { routeProblemLog } from './route-problems.ts'
 
 export interface NodeNetworkOptions {
   readonly name: string
@@ -111,8 +112,7 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
     clock,
     log,
   })
-  const onProblem = ({ prefix, message }: FibProblem): void => log.warn('a route is not as it should be', { prefix, message })
-  const fib = openFib({ protocol: ROUTE_PROTOCOL.node, clock, onProblem })
+  const fib = openFib({ protocol: ROUTE_PROTOCOL.node, clock, onProblem: routeProblemLog(log, clock) })
   const routes = new TaggedRoutes(fib)
   const tunnel = await openTunnel(options, { mtu: links.uplink.mtu, file: join(dir, 'tunnel.json') })
   let nodeRoutes: NodeRoutes | undefined

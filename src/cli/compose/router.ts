@@ -24,6 +24,7 @@ import type { ListenAddress } from '../program/options.ts'
 import { KernelInterior } from './kernel-interior.ts'
 import { dataLayout } from './layout.ts'
 import { withNodeCredentials } from './node-credentials.ts'
+import { routeProblemLog } from './route-problems.ts'
 import { openRouterApi } from './router-api.ts'
 import { watchRouterMetrics } from './router-metrics.ts'
 import { awaitEnd, hasKeptForwarding, ownRecord, readRecord, writeRecord, type RouterRecord } from './router-record.ts'
@@ -130,7 +131,7 @@ interface RunningSpeaker {
 
 /** @param before of the process before this one */
 async function openSpeaker({ clock, random, log, program }: RouterOptions, before: RouterRecord | undefined): Promise<RunningSpeaker> {
-  const fib = openFib({ protocol: ROUTE_PROTOCOL.router, clock, onProblem: (problem) => log.warn('route not in force', { ...problem }) })
+  const fib = openFib({ protocol: ROUTE_PROTOCOL.router, clock, onProblem: routeProblemLog(log, clock) })
   const interior = new KernelInterior({ clock, log })
   await interior.load()
   const speaker = new Speaker({

@@ -19,7 +19,7 @@ export interface FibRoute {
   readonly type?: 'unicast' | 'blackhole' | 'unreachable' | 'prohibit'
   /** Several: equal-cost multipath. Empty for all types but `unicast`. */
   readonly nextHops: readonly FibNextHop[]
-  /** Kernel priority, made from the administrative distance: lower wins. */
+  /** Kernel priority, made from the administrative distance: lower wins. Above 0: to the kernel, 0 means any when an IPv4 route is removed. */
   readonly metric: number
   /** Default 254 (main). */
   readonly table?: number
