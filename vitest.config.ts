@@ -5,7 +5,7 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 2,
     projects: [
       // unit tests share one process: no module mocks, no global state
-      { test: { name: 'unit', include: ['src/**/*.test.ts'], isolate: false, pool: 'threads' } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], isolate: false, pool: 'threads', testTimeout: 30_000 } },
       // real peers, processes and namespaces: one file at a time
       {
         test: {
