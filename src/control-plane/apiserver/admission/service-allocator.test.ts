@@ -235,6 +235,17 @@ test('a load balancer with local traffic has a port for health checks, for as lo
   ).rejects.toMatchObject({ message: expect.stringContaining('provided port is already allocated') })
 })
 
+test('no port is for health checks and for the service itself', async () => {
+  await using servers = await start({ nodePorts: { from: 30_000, to: 30_100 } })
+  const [client] = servers.clients as [Client]
+  const local = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 30_007 } as const
+  const both = service('both', { ...local, ports: [{ port: 80, nodePort: 30_007 }] })
+  await expect(client.of(services).create(both)).rejects.toThrow(
+    'spec.healthCheckNodePort: Invalid value: 30007: provided port is already allocated',
+  )
+  await client.of(services).create(service('apart', { ...local, ports: [{ port: 80, nodePort: 30_008 }] }))
+})
+
 test('a load balancer may do without node ports, and give them back later', async () => {
   await using servers = await start()
   const api = servers.clients[0]!.of(services)

@@ -152,6 +152,9 @@ function assignPorts(service: Service, held: ReadonlySet<string>, pools: Pools):
   }
   if (spec.type !== 'ClusterIP' && spec.type !== 'ExternalName') {
     spec.ports?.forEach((port, i) => check(`spec.ports[${i}].nodePort`, port.nodePort))
+    // both would be served on the node: one of them hides the other
+    if (spec.healthCheckNodePort && own.has(spec.healthCheckNodePort))
+      throw refused(service, 'spec.healthCheckNodePort', spec.healthCheckNodePort, 'provided port is already allocated')
     check('spec.healthCheckNodePort', spec.healthCheckNodePort)
   }
   for (const { index, sameAs } of planNodePorts(spec)) {

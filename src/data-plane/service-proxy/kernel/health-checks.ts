@@ -16,6 +16,9 @@ interface Open {
   readonly servers: readonly Server[]
 }
 
+/** Anyone may ask: what asks slowly, or a thousand times at once, must not use up what the agent has. */
+const TIMEOUT_MS = 5_000
+const MAX_CONNECTIONS = 100
 const HEADERS = { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' }
 
 /**
@@ -55,7 +58,10 @@ export class HealthChecks {
     const open: Open = { check, servers }
     try {
       for (const address of addresses) {
-        const server = createServer((_request, response) => this.#answer(open.check, response))
+        const server = createServer({ headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS }, (_request, response) =>
+          this.#answer(open.check, response),
+        )
+        server.maxConnections = MAX_CONNECTIONS
         servers.push(server)
         await new Promise<void>((resolve, reject) => {
           server.once('error', reject)

@@ -1,6 +1,6 @@
 import { createServer, get, type IncomingMessage } from 'node:http'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FakeClock } from '../../../base/fake-clock.ts'
@@ -108,6 +108,11 @@ describe('health', () => {
       '1',
       { service: { namespace: 'd', name: 'web' }, localEndpoints: 1, serviceProxyHealthy: false },
     ])
+    // whoever holds connections does not get ever more of them
+    const idle = Array.from({ length: 100 }, () => connect(port, '127.0.0.1'))
+    await Promise.all(idle.map((socket) => once(socket, 'connect')))
+    await expect(ask('127.0.0.1', port)).rejects.toThrow(/ECONNRESET|socket hang up/)
+    for (const socket of idle) socket.on('error', () => {})
     await checks.update(new Map())
     await expect(ask('127.0.0.1', port)).rejects.toThrow('ECONNREFUSED')
     await checks.close()
