@@ -2,7 +2,15 @@ import { messageOf } from '../../base/errors.ts'
 import { formatIp, type IpBytes } from '../../base/ip.ts'
 import type { Logger } from '../../base/log.ts'
 import type { CompiledRoutePolicy } from '../../policy/route/compile-route-policy.ts'
-import { ERROR_CODE, ERROR_SUBCODE, familyOf, type BgpFault, type Family, type RouteRefreshMessage } from '../../protocols/bgp/index.ts'
+import {
+  ERROR_CODE,
+  ERROR_SUBCODE,
+  familyOf,
+  type BgpFault,
+  type Family,
+  type RouteRefreshMessage,
+  type UpdateError,
+} from '../../protocols/bgp/index.ts'
 import type { BfdState } from '../../protocols/bfd/index.ts'
 import type { BfdPaths, BfdWatch } from './bfd/index.ts'
 import type { MaximumPrefixConfig, PeerConfig, PolicyConfig } from './config/index.ts'
@@ -41,6 +49,8 @@ export class Neighbor implements SessionSink {
   #negotiated: Negotiated | undefined
   #upAtMs = 0
   #warned = false
+  /** How often each kind of mistake was found in this session. */
+  readonly #mistakes = new Map<string, number>()
 
   constructor(config: PeerConfig, address: IpBytes, dependencies: NeighborDependencies) {
     this.#config = config
@@ -136,6 +146,7 @@ export class Neighbor implements SessionSink {
     }
     this.#complete.clear()
     this.#warned = false
+    this.#mistakes.clear()
     this.#log.info('session established', { as: negotiated.remoteAs, capabilities: negotiated.capabilities.join(' ') })
     this.#dependencies.rib.peerUp(this.handle, {
       ...negotiated.wire,
@@ -161,7 +172,7 @@ export class Neighbor implements SessionSink {
 
   update(body: Uint8Array): ReturnType<SessionSink['update']> {
     const outcome = this.#dependencies.rib.update(this.handle, body)
-    for (const error of outcome.errors) this.#log.warn('malformed part of an UPDATE', { ...error })
+    for (const error of outcome.errors) this.#mistaken(error)
     if (outcome.disabledFamily) this.#log.error('family is no longer accepted in this session', { family: outcome.disabledFamily })
     if (outcome.fault) return this.#faulty(outcome.fault)
     if (outcome.announced > 0) this.#warn()
@@ -187,6 +198,14 @@ export class Neighbor implements SessionSink {
 
   changed(): void {
     this.#dependencies.changed(this)
+  }
+
+  /** A peer makes a mistake with every route, mostly: told of at the first, the tenth, the hundredth time. */
+  #mistaken(error: UpdateError): void {
+    const kind = `${error.attribute} ${error.section} ${error.action}`
+    const count = (this.#mistakes.get(kind) ?? 0) + 1
+    this.#mistakes.set(kind, count)
+    if (/^10*$/.test(String(count))) this.#log.warn('malformed part of an UPDATE', { ...error, count })
   }
 
   #faulty(fault: BgpFault): ReturnType<SessionSink['update']> {

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
 import { FakeClock } from '../../base/fake-clock.ts'
-import { formatPrefix, parseIp, parsePrefix } from '../../base/ip.ts'
+import { formatPrefix, parsePrefix } from '../../base/ip.ts'
 import { silentLogger } from '../../base/log.ts'
 import type { Fib } from '../../policy/route/fib-route.ts'
 import type { RouterConfig, RoutingConfig } from './config/index.ts'
 import type { RibOptions } from './rib/contract.ts'
 import { createRib } from './rib/index.ts'
 import { Speaker } from './speaker.ts'
+import { TEST_PEER } from './test-peer.ts'
 
 const ROUTER: RouterConfig = {
   name: 'default',
@@ -79,33 +80,11 @@ test('after a restart into a configuration without a Router the routes of the li
 test('a Router that goes while a restart is not over takes its routes along', async () => {
   const clock = new FakeClock()
   const { speaker, applied } = speakerOf(true, clock)
-  const peer: RoutingConfig['peers'][number] = {
-    name: 'tor',
-    remote: { address: parseIp('192.0.2.2')!, port: 179 },
-    session: {
-      localAs: 65_001,
-      routerId: 1,
-      remoteAs: 'external',
-      families: [4],
-      holdSeconds: 90,
-      connectRetrySeconds: 15,
-      passive: true,
-      addPathReceive: false,
-      extendedNextHop: false,
-    },
-    transport: {},
-    routeReflectorClient: false,
-    nextHop: 'auto',
-    allowOwnAs: 0,
-    enforceFirstAs: true,
-    gracefulShutdown: false,
-    maximumPrefixes: {},
-  }
-  speaker.apply({ ...NOTHING, revision: 'one', router: ROUTER, peers: [peer] })
+  speaker.apply({ ...NOTHING, revision: 'one', router: ROUTER, peers: [TEST_PEER] })
   await clock.advance(1_000)
   expect([speaker.isDeferring, applied]).toEqual([true, []])
   // all neighbours are replaced, and waited for as before
-  speaker.apply({ ...NOTHING, revision: 'two', router: { ...ROUTER, maximumPaths: 2 }, peers: [peer] })
+  speaker.apply({ ...NOTHING, revision: 'two', router: { ...ROUTER, maximumPaths: 2 }, peers: [TEST_PEER] })
   await clock.advance(1_000)
   expect([speaker.isDeferring, applied]).toEqual([true, []])
   speaker.apply(NOTHING)
