@@ -1,19 +1,6 @@
 import { expect, test } from 'vitest'
 import { newSession, type SessionOptions, type SessionState } from './session.ts'
-import { replay, trimmed } from './transcript.ts'
-
-const OPTIONS: SessionOptions = {
-  localAs: 65_001,
-  routerId: 1,
-  remoteAs: { first: 65_002, last: 65_002 },
-  families: [4, 6],
-  holdSeconds: 90,
-  connectRetrySeconds: 15,
-  passive: false,
-  addPathReceive: false,
-  extendedNextHop: false,
-  gracefulRestart: { restartTimeSeconds: 120, stalePathsTimeSeconds: 360 },
-}
+import { OPTIONS, replay, trimmed } from './transcript.ts'
 
 // name, what differs from OPTIONS, transcript, state at the start
 const transcripts: [string, Partial<SessionOptions>, string, SessionState?][] = [

@@ -4,6 +4,20 @@ import { encodeShutdownText } from '../../../protocols/bgp/small-messages.ts'
 import { newSession, phaseOf, type SessionAction, type SessionEvent, type SessionOptions, type SessionState } from './session.ts'
 import { step } from './step.ts'
 
+/** Of a session between AS 65001, us, and 65002. */
+export const OPTIONS: SessionOptions = {
+  localAs: 65_001,
+  routerId: 1,
+  remoteAs: { first: 65_002, last: 65_002 },
+  families: [4, 6],
+  holdSeconds: 90,
+  connectRetrySeconds: 15,
+  passive: false,
+  addPathReceive: false,
+  extendedNextHop: false,
+  gracefulRestart: { restartTimeSeconds: 120, stalePathsTimeSeconds: 360 },
+}
+
 /**
  * Plays a transcript and writes it anew with what really happened, for comparison. Lines that begin with `>` are events, the others
  * are the actions and, as `= State`, the state after them. Cancelled timers of connections are left out.
