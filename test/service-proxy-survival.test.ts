@@ -152,6 +152,25 @@ describe.skipIf(missing !== '')(`kernel services live through trouble${missing =
     expect(await marker()).toBe(before)
   })
 
+  test('affinity times that nobody has any more leave no chains for ever', async () => {
+    const withTimeout = (timeoutSeconds: number): ReturnType<typeof service> =>
+      service('web', 1, {
+        type: 'NodePort',
+        ports: PORTS,
+        sessionAffinity: 'ClientIP',
+        sessionAffinityConfig: { clientIP: { timeoutSeconds } },
+      })
+    const chains = async (): Promise<number> => (await nft('list', 'chains', 'ip')).match(/chain pick-.*keep-/g)?.length ?? 0
+    for (let i = 1; i <= 300; i++) {
+      running.services.set([withTimeout(i)])
+      await running.synced()
+    }
+    await poll('the chains are few', async () => ((await chains()) < 260 ? true : undefined))
+    const [askers, again] = [await agents.p2.askers('TCP', '10.96.0.1', 80), await agents.p2.askers('TCP', '10.96.0.1', 80)]
+    expect(askers).toMatch(/^(p1|p2|r1)$/)
+    expect(again).toBe(askers)
+  })
+
   test.each([
     ['takes an element away', ['delete', 'element', 'ip', 'biplane-services', 'frontend', '{ 10.96.0.1 . tcp . 80 }']],
     ['adds one', ['add', 'element', 'ip6', 'biplane-services', 'no-endpoints', '{ fd00:10:96::1 . tcp . 80 }']],

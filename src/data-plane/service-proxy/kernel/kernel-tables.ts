@@ -5,7 +5,7 @@ import { parseIp, parsePrefix, prefixContains } from '../../../base/ip.ts'
 import type { Nft } from '../../forwarding/contract.ts'
 import { AppliedJournal } from './applied-journal.ts'
 import { NOTHING_APPLIED, afterUpdate, planUpdate, type AppliedState, type Generation, type UpdatePlan } from './plan-update.ts'
-import { TABLE, chainsText, emptyRuleset, fullRuleset, preloadedClasses, shapeOf } from './ruleset.ts'
+import { TABLE, chainsText, dropChainsText, emptyRuleset, fullRuleset, preloadedClasses, shapeOf } from './ruleset.ts'
 import { classesOfState } from './state-elements.ts'
 import { COUNTED, countsOfState, findDifference } from './verify-tables.ts'
 
@@ -17,6 +17,9 @@ export interface KernelTablesOptions {
   /** Where the last applied state is kept; absent: a restart replaces the tables. */
   readonly statePath?: string
 }
+
+/** Chains that nothing leads to any more and that stay: whoever had them once, often has them again. */
+const MAX_UNUSED_CHAINS = 256
 
 /** What we know of the tables in the kernel, and the two ways to change them: by difference, or all at once. */
 export class KernelTables {
@@ -94,10 +97,11 @@ export class KernelTables {
     this.#applied = state
   }
 
-  /** Keeps the journal short. For idle moments. */
+  /** Keeps the journal short, and the chains few whatever endpoint counts and affinity times have been. For idle moments. */
   async tidy(): Promise<void> {
     const applied = this.#applied
     if (this.#journal?.isLong && applied) await this.#record((journal) => journal.replace(applied))
+    if (applied && this.#classes.size > MAX_UNUSED_CHAINS) await this.#dropChains(applied)
   }
 
   /** To be called when somebody else has been at the tables. */
@@ -137,6 +141,18 @@ export class KernelTables {
     if (missing.length === 0) return
     await this.#options.nft.run(chainsText(missing, generation))
     for (const number of missing) this.#classes.add(number)
+  }
+
+  async #dropChains(applied: AppliedState): Promise<void> {
+    const used = new Set([...preloadedClasses(), ...[...applied.frontends.values()].flatMap(classesOfState)])
+    const unused = [...this.#classes].filter((number) => !used.has(number))
+    if (unused.length <= MAX_UNUSED_CHAINS) return
+    try {
+      await this.#options.nft.run(dropChainsText(unused))
+      this.#classes = used
+    } catch (error) {
+      this.#options.log.warn('chains without use cannot be taken away', { count: unused.length, error: messageOf(error) })
+    }
   }
 
   async #marker(family: 'ip' | 'ip6'): Promise<Generation | 'no table' | 'no marker'> {

@@ -54,6 +54,17 @@ export function chainsText(classes: Iterable<number>, { epoch }: Generation): st
     .join('')
 }
 
+/** Takes chains of classes away that no frontend has any more. */
+export function dropChainsText(classes: Iterable<number>): string {
+  const list = [...classes]
+  return (['ip', 'ip6'] as const)
+    .flatMap((family) => [
+      `delete element ${family} ${TABLE} class { ${list.map(classElement).join(', ')} }\n`,
+      ...list.map((number) => `delete chain ${family} ${TABLE} ${chainOfClass(number)}\n`),
+    ])
+    .join('')
+}
+
 /** Classes whose chains `emptyRuleset` has. */
 export function preloadedClasses(): number[] {
   return Array.from({ length: PRELOADED }, (_, i) => classNumber({ count: i + 1, inside: false, rewritesSource: true, affinitySeconds: 0 }))
