@@ -110,7 +110,9 @@ describe.skipIf(missing !== '').each([
     await host.must(['ip', 'link', 'delete', 'biplane.vxlan'])
     const [ip = ''] = ipsOf(pods.get('b') as Pod)
     const isReached = async (): Promise<true | undefined> => (await cluster.inPod('on-a', curl(url(ip)))).code === 0 || undefined
-    expect(await isReached()).toBeUndefined()
+    await poll('the device is there', async () => (await host.run(['ip', 'link', 'show', 'biplane.vxlan'])).code === 0 || undefined, {
+      withinMs: 60_000,
+    })
     await poll('the other pod is reached again', isReached, { withinMs: 60_000 })
   })
 })
