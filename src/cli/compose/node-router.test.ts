@@ -63,12 +63,10 @@ describe('a router is started', () => {
     [
       'for a StaticRoute of its rack',
       () =>
-        cluster.client
-          .of(staticRoutes)
-          .create({
-            metadata: { name: 'r' },
-            spec: { prefix: '203.0.113.0/24', type: 'Blackhole', nodeSelector: { matchLabels: { rack: 'a' } } },
-          }),
+        cluster.client.of(staticRoutes).create({
+          metadata: { name: 'r' },
+          spec: { prefix: '203.0.113.0/24', type: 'Blackhole', nodeSelector: { matchLabels: { rack: 'a' } } },
+        }),
     ],
     [
       'when the node moves to the rack of a Router',
