@@ -76,6 +76,19 @@ describe('the pool of a node', () => {
     expect(second.take()).toEqual(['10.0.0.3'])
   })
 
+  test('loses none when its place cannot be written down', () => {
+    let isFull = true
+    const node = new NodeAddressPool({
+      save: () => {
+        if (isFull) throw new Error('ENOSPC')
+      },
+    })
+    node.setRanges([prefix('10.0.0.0/29')])
+    for (let i = 0; i < 10; i++) expect(() => node.take()).toThrow('ENOSPC')
+    isFull = false
+    expect(Array.from({ length: 5 }, () => node.take()).length).toBe(5)
+  })
+
   test('never gives an address twice, and freed ones last', () => {
     fc.assert(
       fc.property(fc.array(fc.option(fc.nat(20), { nil: undefined }), { maxLength: 80 }), (steps) => {

@@ -54,9 +54,9 @@ export class NodeAddressPool implements PodAddresses {
       throw new RuntimeError('InvalidArgument', `all addresses of pod CIDR ${pool} are in use: remove pods, or give nodes larger ranges`)
     }
     const taken = addresses as string[]
-    for (const address of taken) this.#used.add(address)
     this.#positions = Object.fromEntries(this.#pools.map((pool, i) => [formatPrefix(pool.prefix), taken[i] as string]))
     this.#save(this.#positions)
+    for (const address of taken) this.#used.add(address)
     return taken
   }
 

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Pod } from '../../../../api/generated/types.ts'
 import type { Clock } from '../../../../base/clock.ts'
+import { parseIp } from '../../../../base/ip.ts'
 import type { Logger } from '../../../../base/log.ts'
 import { RuntimeError, type Sandbox } from '../../runtime.ts'
 import type { PodAddresses } from '../../network/addresses/pod-addresses.ts'
@@ -43,7 +44,7 @@ export class PodStore {
     for (const uid of readdirSync(layout.pods)) {
       const pod = readJsonState<Pod>(join(layout.pods, uid, 'pod.json'))
       const ips = (readState(join(layout.pods, uid, 'ip')) ?? '').split('\n').filter((line) => line !== '')
-      if (!pod?.metadata || ips.length === 0) {
+      if (!pod?.metadata || ips.length === 0 || ips.some((ip) => parseIp(ip) === undefined)) {
         log.warn('a pod directory is damaged and is removed', { uid })
         this.#discard(join(layout.pods, uid), uid)
         continue
@@ -75,11 +76,17 @@ export class PodStore {
       return stored.sandbox
     }
     const ips = pod.spec?.hostNetwork ? hostAddresses : addresses.take()
-    const unfinished = this.#inTrash(uid)
-    makeDir(join(unfinished, 'containers'))
-    writeState(join(unfinished, 'ip'), linesOf(ips))
-    writeState(join(unfinished, 'pod.json'), text)
-    renameSync(unfinished, dir)
+    try {
+      const unfinished = this.#inTrash(uid)
+      makeDir(join(unfinished, 'containers'))
+      writeState(join(unfinished, 'ip'), linesOf(ips))
+      writeState(join(unfinished, 'pod.json'), text)
+      renameSync(unfinished, dir)
+    } catch (error) {
+      // a disk that is full for an hour must not use up the node's addresses
+      if (!pod.spec?.hostNetwork) addresses.release(ips)
+      throw error
+    }
     return this.#remember(uid, pod, ips)
   }
 
