@@ -66,6 +66,22 @@ describe.skipIf(missing !== '')(`nf_tables of a namespace${missing === '' ? '' :
     return (/elements = \{([^}]*)\}/.exec(text)?.[1] ?? '').replaceAll(/\s+/g, ' ').trim()
   }
 
+  test('counts what is in a table, also while others write', async () => {
+    const many = Array.from({ length: 20_000 }, (_, i) => ({ key: Uint8Array.from([10, 1, i >> 8, i & 255]) }))
+    await nft.apply([change('add', 'addresses', many)])
+    await nft.run('add rule ip t lb1 accept; add rule ip t lb1 drop')
+    const other = openNft({ namespace: host.path })
+    const counts = Array.from({ length: 5 }, () => nft.count?.({ family: 'ip', table: 't' }, ['addresses', 'peers']))
+    for (let i = 0; i < 20; i++)
+      await other.apply([change('add', 'marks', [{ key: Uint8Array.from([10, 0, 0, i]), data: Uint8Array.from([1, 0, 0, 0]) }])])
+    for (const counted of counts) {
+      const { elements, rules } = (await counted) ?? {}
+      expect([elements?.get('addresses'), elements?.get('peers'), rules?.get('lb1')]).toEqual([20_000, 0, 2])
+    }
+    other.close()
+    await expect(nft.count?.({ family: 'ip', table: 't' }, ['none'])).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
   test.each<[string, 'ip' | 'ip6', SetElement, string]>([
     ['addresses', 'ip', { key: ip('10.0.0.1') }, '10.0.0.1'],
     ['addresses', 'ip6', { key: ip('fd00::1') }, 'fd00::1'],
