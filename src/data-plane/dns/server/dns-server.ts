@@ -21,6 +21,8 @@ const DRAIN_MS = 5_000
 /** How long a socket must have been silent to be empty. */
 const QUIET_MS = 50
 
+const MAX_PORT_TRIES = 20
+
 /** The sockets of the server. */
 export class DnsServer {
   readonly #options: DnsServerOptions
@@ -39,12 +41,11 @@ export class DnsServer {
   async open(): Promise<void> {
     for (const address of this.#options.listen) {
       try {
-        const endpoint = await openUdp(address)
+        const { endpoint, server } = await openBoth(address, (socket) => this.#onConnection(socket))
         this.#endpoints.push(endpoint)
+        this.#servers.push(server)
         endpoint.socket.on('message', (bytes, remote) => this.#onDatagram(endpoint.socket, bytes, remote))
         endpoint.socket.on('error', (error) => this.#options.log.warn('UDP socket failed', { error }))
-        const { port } = endpoint.socket.address()
-        this.#servers.push(await openTcp({ host: address.host, port }, (socket) => this.#onConnection(socket)))
       } catch (error) {
         this.#close()
         throw new Error(`cannot listen on ${address.host} port ${address.port}: ${messageOf(error)}`, { cause: error })
@@ -141,3 +142,20 @@ export class DnsServer {
 
 /** The client is gone, or its network: it asks again, or not. */
 const ignoreFailure = (): void => {}
+
+/** UDP and TCP on one port. Where any port will do, the one that UDP gets may be taken for TCP: then another is tried. */
+async function openBoth(
+  address: ListenAddress,
+  onConnection: Parameters<typeof openTcp>[1],
+): Promise<{ readonly endpoint: UdpEndpoint; readonly server: Server }> {
+  for (let tries = 1; ; tries++) {
+    const endpoint = await openUdp(address)
+    try {
+      return { endpoint, server: await openTcp({ host: address.host, port: endpoint.socket.address().port }, onConnection) }
+    } catch (error) {
+      endpoint.socket.close()
+      const isTaken = (error as { code?: unknown }).code === 'EADDRINUSE'
+      if (address.port !== 0 || !isTaken || tries === MAX_PORT_TRIES) throw error
+    }
+  }
+}
