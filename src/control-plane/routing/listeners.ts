@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
-import { formatPrefix, prefixOf, type IpBytes, type IpPrefix } from '../../base/ip.ts'
+import { formatIp, formatPrefix, prefixContains, prefixOf, type IpBytes, type IpPrefix } from '../../base/ip.ts'
 import type { Logger } from '../../base/log.ts'
 import type { RoutingConfig } from './config/index.ts'
 import type { BgpListener, BgpSocket, BgpSockets } from './session/bgp-sockets.ts'
@@ -67,10 +67,23 @@ export class Listeners {
   }
 
   async #listen(key: string, address: string, port: number): Promise<Open> {
-    const listener = await this.#options.sockets.listen(address, port, this.#options.accept)
-    const open = { listener, keys: new Map() }
+    const keys: Open['keys'] = new Map()
+    const listener = await this.#options.sockets.listen(address, port, (socket, remote) => {
+      if (this.#isGuarded(keys, remote)) return this.#options.accept(socket, remote)
+      // the kernel takes it for unsigned until it has the password, and a peer tries again
+      this.#options.log.warn('connection refused: its password is not in force yet', { address: formatIp(remote) })
+      socket.destroy()
+    })
+    const open = { listener, keys }
     this.#open.set(key, open)
     return open
+  }
+
+  /** Whether the kernel has the password that connections of `remote` must be signed with, if there is one. */
+  #isGuarded(keys: Open['keys'], remote: IpBytes): boolean {
+    if (!this.#config) return true
+    const wanted = [...keysOf(this.#config, remote.length === 4 ? 4 : 6)].filter(([, { peers }]) => prefixContains(peers, remote))
+    return wanted.every(([key, { password }]) => keys.get(key)?.password === password)
   }
 
   #retry(): void {
