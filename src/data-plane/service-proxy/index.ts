@@ -1,6 +1,6 @@
 /**
  * Services on a node, in user space: what kube-proxy does with the kernel's help, done with sockets, so that it works
- * without root. The kernel implementation replaces this folder's listeners, not its plan.
+ * without root. `kernel/` is the same in nf_tables, with a plan of its own that knows what only the kernel can do.
  *
  *   services + endpoint slices --planServicePorts--> ServicePort[] --ServiceProxy--> TcpListener / UdpListener
  *                                                                                       `-- Balancer picks the backend
