@@ -12,7 +12,7 @@ import {
   type UpdateError,
 } from '../../protocols/bgp/index.ts'
 import type { BfdState } from '../../protocols/bfd/index.ts'
-import type { BfdPaths, BfdWatch } from './bfd/index.ts'
+import { PathGuard, type BfdPaths, type BfdWatch } from './bfd/index.ts'
 import type { MaximumPrefixConfig, PeerConfig, PolicyConfig } from './config/index.ts'
 import type { PeerHandle, Rib, RibPeerOptions } from './rib/contract.ts'
 import { sessionAddresses, type Interfaces } from './session-addresses.ts'
@@ -22,6 +22,8 @@ import type { Negotiated } from './session/negotiate.ts'
 
 /** How long the routes of a peer that has restarted itself are waited for after our own restart. */
 const RESTARTING_WAIT_MS = 10_000
+/** More than BFD takes to notice the end of a peer's earlier life, and to come up with the next. */
+const PATH_PATIENCE_MS = 3_000
 
 /** What neighbours share. */
 export interface NeighborDependencies extends Omit<BgpSessionDependencies, 'sink'> {
@@ -44,6 +46,7 @@ export class Neighbor implements SessionSink {
   readonly #session: BgpSession
   #config: PeerConfig
   #bfd: BfdWatch | undefined
+  readonly #path: PathGuard
   /** Families of which End-of-RIB has come in this session. */
   readonly #complete = new Set<Family>()
   #negotiated: Negotiated | undefined
@@ -57,6 +60,11 @@ export class Neighbor implements SessionSink {
     this.address = address
     this.isDynamic = 'prefixes' in config.remote
     this.#dependencies = dependencies
+    this.#path = new PathGuard({
+      clock: dependencies.clock,
+      patienceMs: PATH_PATIENCE_MS,
+      dead: (reason, graceful) => this.#session.handle({ kind: 'bfd-down', reason, graceful }),
+    })
     this.#log = dependencies.log.child({ peer: config.name, address: formatIp(address) })
     this.handle = dependencies.rib.addPeer(this.#ribOptions())
     const target = 'address' in config.remote ? config.remote : { address, port: 179 }
@@ -140,6 +148,7 @@ export class Neighbor implements SessionSink {
 
   up(negotiated: Negotiated, keepStale: readonly Family[], { local }: { readonly local?: string }): void {
     this.#negotiated = negotiated
+    this.#path.sessionUp()
     this.#upAtMs = this.#dependencies.clock.monotonic()
     if (this.#dependencies.isDeferring() && negotiated.gracefulRestart?.restarting) {
       this.#dependencies.clock.after(RESTARTING_WAIT_MS, () => this.#dependencies.changed(this))
@@ -161,6 +170,7 @@ export class Neighbor implements SessionSink {
 
   down(reason: string, keepStale: readonly Family[]): void {
     this.#negotiated = undefined
+    this.#path.sessionDown()
     this.#log.warn('session lost', { reason, kept: keepStale.map((family) => `ipv${family}`).join(' ') })
     this.#dependencies.rib.peerDown(this.handle, keepStale)
   }
@@ -260,8 +270,11 @@ export class Neighbor implements SessionSink {
     if (!bfd || !('address' in remote)) return
     try {
       this.#bfd = this.#dependencies.bfd.watch(remote, bfd, {
-        down: (reason, graceful) => this.#session.handle({ kind: 'bfd-down', reason, graceful }),
-        changed: () => this.#dependencies.changed(this),
+        down: (reason, graceful) => this.#path.bfdDown(reason, graceful),
+        changed: (state) => {
+          this.#path.bfdChanged(state)
+          this.#dependencies.changed(this)
+        },
       })
     } catch (error) {
       this.#log.error('the path cannot be watched', { error: messageOf(error) })
