@@ -172,12 +172,15 @@ function baseChains(family: Family): string {
 function classChain(family: Family, number: number, seed: number): string {
   const { count, inside, rewritesSource, affinitySeconds } = classOfNumber(number)
   const key = frontendOf(family)
-  const draw = `meta priority set numgen random mod ${count}${inside ? ` offset ${INSIDE_OFFSET}` : ''}`
+  const drawOf = (slots: number): string => `meta priority set numgen random mod ${slots}${inside ? ` offset ${INSIDE_OFFSET}` : ''}`
+  const draw = drawOf(count)
+  // a commit between the lookup of the class and that of the slot may take the slot away: the first is there as long as any is
+  const again = count > 1 ? drawOf(1) : undefined
   const go = `dnat ${family} to ${key} . meta priority map @endpoint`
   const label = rewritesSource ? `    ct label set ${LABEL}\n` : ''
   const name = `  chain ${chainOfClass(number)} {\n`
   if (affinitySeconds === 0) {
-    return `${name}${label}    ${draw} ${go}\n  }\n`
+    return `${name}${label}    ${draw} ${go}\n${again ? `    ${again} ${go}\n` : ''}  }\n`
   }
   const client = clientOf(family, seed).value
   const remember = `update @affinity { ${client} timeout ${affinitySeconds}s : meta priority }`
@@ -186,7 +189,9 @@ function classChain(family: Family, number: number, seed: number): string {
     // a token that is none any more makes the rule end at the second lookup: the memory is void and goes
     `    meta priority set ${client} map @affinity meta priority set ${key} . meta priority map @token ${remember} ${go}\n`,
     `    delete @affinity { ${client} : meta priority }\n`,
-    `    ${draw} meta priority set ${key} . meta priority map @choice ${remember} ${go}\n`,
+    ...[draw, ...(again ? [again] : [])].map(
+      (drawn) => `    ${drawn} meta priority set ${key} . meta priority map @choice ${remember} ${go}\n`,
+    ),
     `  }\n`,
   ].join('')
 }
