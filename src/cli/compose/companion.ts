@@ -8,6 +8,8 @@ import type { Random } from '../../base/backoff.ts'
 import { sleep, type Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
+import { readIfPresent } from '../connect.ts'
+import { PROGRAM_VERSION } from '../program-version.ts'
 import { companionMark, findCompanions, isAlive, startTicksOf } from './companion-processes.ts'
 import { decideCompanion, NO_HISTORY, type CompanionHistory, type ProcessIdentity } from './decide-companion.ts'
 
@@ -219,4 +221,10 @@ export function isReadyAt(socketPath: string, pid: number): Promise<boolean> {
     request.on('timeout', () => request.destroy())
     request.on('error', () => resolve(false))
   })
+}
+
+/** The program's version, and its text where that is one small file: another build of the same version is another program. */
+export function programOf(self: readonly string[]): string {
+  const script = readIfPresent(self.at(-1) ?? '') ?? ''
+  return `${PROGRAM_VERSION} ${script.length < 100_000 ? script : ''}`
 }

@@ -1,8 +1,6 @@
 import { join } from 'node:path'
-import { readIfPresent } from '../connect.ts'
 import type { ListenAddress } from '../program/options.ts'
-import { PROGRAM_VERSION } from '../program-version.ts'
-import { isReadyAt, type CompanionOptions } from './companion.ts'
+import { isReadyAt, programOf, type CompanionOptions } from './companion.ts'
 import { dnsSocketPath } from './dns.ts'
 import { dataLayout } from './layout.ts'
 
@@ -49,10 +47,4 @@ export function dnsCompanion(options: DnsCompanionOptions): CompanionOptions {
     logFile: join(state, 'dns.log'),
     isReady: (pid) => isReadyAt(dnsSocketPath(dataDir, name), pid),
   }
-}
-
-/** The program's version, and its text where that is one small file: another build of the same version is another program. */
-export function programOf(self: readonly string[]): string {
-  const script = readIfPresent(self.at(-1) ?? '') ?? ''
-  return `${PROGRAM_VERSION} ${script.length < 100_000 ? script : ''}`
 }

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { sleep, type Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
+import { startTicksOf } from './companion-processes.ts'
 
 /** A router process leaves it behind: so that the next one knows whether the kernel still has its routes. */
 export interface RouterRecord {
@@ -78,14 +79,4 @@ export async function awaitEnd(
 
 function uptimeS(): number {
   return Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
-}
-
-function startTicksOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
-  } catch {
-    return undefined
-  }
 }
