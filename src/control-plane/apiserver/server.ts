@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import type { Transport } from '../../client/transport.ts'
+import { NODE_LINK_PATH, NODE_LINK_PROTOCOL } from '../../protocols/node-link.ts'
 import { createAuthenticator, type AuthenticatorOptions } from './authn/authenticator.ts'
 import { createAuthorizer, isPublicPath } from './authz/authorizer.ts'
 import { requestInfo } from './authz/request-info.ts'
@@ -18,7 +19,7 @@ import { HttpsServer, type HttpLimits, type ServingCertificate } from './http/ht
 import { createInFlight } from './http/in-flight.ts'
 import { createPipeline } from './http/pipeline.ts'
 import { createRouter } from './http/routes.ts'
-import { acceptLink } from './link/accept-link.ts'
+import { acceptLink, type LinkKind } from './link/accept-link.ts'
 import { createLogHandler } from './link/log-handler.ts'
 import { createNodeProxyHandler } from './link/node-proxy-handler.ts'
 import { createNodeLinks, type NodeLinks } from './link/node-links.ts'
@@ -48,6 +49,8 @@ export interface ApiServerOptions {
   /** What must be well before `/readyz` says so, besides not shutting down. */
   readonly readiness?: readonly HealthCheck[]
   readonly liveness?: readonly HealthCheck[]
+  /** What else nodes may open besides the node link. */
+  readonly links?: readonly LinkKind[]
   readonly limits?: HttpLimits
   /** Default 400 and 200 at once. */
   readonly inFlight?: { readonly maxReadOnly?: number; readonly maxMutating?: number }
@@ -115,7 +118,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       auditId: randomUUID,
       certificate: options.certificate,
       limits: options.limits ?? {},
-      upgrade: acceptLink(links),
+      upgrade: acceptLink([
+        { path: NODE_LINK_PATH, protocol: NODE_LINK_PROTOCOL, attach: (node, socket) => links.attach(node, socket) },
+        ...(options.links ?? []),
+      ]),
     })
   return {
     handler,

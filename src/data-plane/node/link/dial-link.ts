@@ -1,12 +1,11 @@
 import { performServerHandshake, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
-import { request, type RequestOptions } from 'node:https'
-import type { ConnectionOptions } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { backoffMs } from '../../../base/backoff.ts'
 import { sleep, type Clock } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Logger } from '../../../base/log.ts'
 import { NODE_LINK_PATH, NODE_LINK_PROTOCOL } from '../../../protocols/node-link.ts'
+import { dialUpgrade } from './dial-upgrade.ts'
 
 export interface NodeLinkOptions {
   /** `https://host:port`. */
@@ -22,13 +21,12 @@ export interface NodeLinkOptions {
 }
 
 const BACKOFF = { baseMs: 200, maxMs: 10_000, jitter: 0.5 }
-const DIAL_TIMEOUT_MS = 10_000
 
 /** Keeps a link to the API server until the signal aborts: dials, serves HTTP/2 on it, dials again. See protocols/node-link.ts. */
 export async function runNodeLink(options: NodeLinkOptions, signal: AbortSignal): Promise<void> {
   for (let failures = 0; !signal.aborted;) {
     try {
-      const socket = await dial(options, signal)
+      const socket = await dialUpgrade({ ...options, path: NODE_LINK_PATH, protocol: NODE_LINK_PROTOCOL }, signal)
       failures = 0
       await serveLink(socket, options, signal)
     } catch (error) {
@@ -37,40 +35,6 @@ export async function runNodeLink(options: NodeLinkOptions, signal: AbortSignal)
     }
     await sleep(options.clock, backoffMs(Math.max(1, failures), BACKOFF, options.random), signal).catch(() => {})
   }
-}
-
-function dial(options: NodeLinkOptions, signal: AbortSignal): Promise<Duplex> {
-  const url = new URL(options.server)
-  const target: RequestOptions & ConnectionOptions = {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port || 443),
-    path: NODE_LINK_PATH,
-    method: 'GET',
-    headers: { connection: 'Upgrade', upgrade: NODE_LINK_PROTOCOL },
-    ALPNProtocols: ['http/1.1'],
-    ca: options.ca,
-    cert: options.cert(),
-    key: options.key(),
-    agent: false,
-    signal,
-    timeout: DIAL_TIMEOUT_MS,
-  }
-  return new Promise((resolve, reject) => {
-    const dialing = request(target)
-    dialing.on('upgrade', (_response, socket, head) => {
-      socket.setTimeout(0)
-      // bytes that came with the 101 already belong to HTTP/2
-      if (head.length > 0) socket.unshift(head)
-      resolve(socket)
-    })
-    dialing.on('response', (response) => {
-      response.resume()
-      reject(new Error(`the API server refused the node link with status ${response.statusCode}`))
-    })
-    dialing.on('timeout', () => dialing.destroy(new Error(`no answer from ${options.server} within ${DIAL_TIMEOUT_MS} ms`)))
-    dialing.on('error', reject)
-    dialing.end()
-  })
 }
 
 function serveLink(socket: Duplex, options: NodeLinkOptions, signal: AbortSignal): Promise<void> {
