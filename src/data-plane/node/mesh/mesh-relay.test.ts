@@ -164,6 +164,7 @@ describe('the mesh relay', () => {
       other.respond({ ':status': 200 })
       other.close(2)
     }
-    await expect(ask(open(), '')).rejects.toThrow()
+    const reset = open().request({ ':method': 'POST', ':path': '/a.B/C' })
+    await expect(new Promise((_, reject) => reset.once('error', reject))).rejects.toThrow(/INTERNAL_ERROR/)
   })
 })
