@@ -12,12 +12,14 @@
  *   secret      certificates of gateways and of servers outside of the mesh
  *   telemetry   access logs, tracing, metrics
  *   proxy       what concerns a proxy as a whole
+ *   injection   how sidecars come into pods: names of containers, labels, annotations, volumes
  *
  * The shapes follow Envoy's v3 API where that has the notion, so that generators are tables; differences are on purpose and said at the field.
  */
 export * from './cluster.ts'
 export * from './endpoint.ts'
 export * from './filter.ts'
+export * from './injection.ts'
 export * from './listener.ts'
 export * from './match.ts'
 export * from './proxy.ts'
