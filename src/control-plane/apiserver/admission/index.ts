@@ -9,9 +9,11 @@
  *   repair-allocations    run once at start: claims and services agree again
  *   priority              priorityClassName -> spec.priority
  *   service-account       a pod's account must exist
+ *   sidecar-injector      pods of meshed namespaces get their sidecar; plan-sidecar: what is put into them
  */
 export { createPriorityPlugin } from './priority.ts'
 export { repairAllocations } from './repair-allocations.ts'
 export { createServiceAccountPlugin } from './service-account.ts'
 export { apiServiceAddress, createServiceAllocator, type ServiceAllocatorOptions } from './service-allocator.ts'
 export { parseServiceRanges, ServiceCidrError, type ServiceRange } from './service-ranges.ts'
+export { createSidecarInjector } from './sidecar-injector.ts'
