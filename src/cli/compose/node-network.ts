@@ -58,6 +58,8 @@ export interface NodeNetworkOptions {
 export interface NodeNetwork {
   /** For the runtime. */
   readonly podNetwork: (namespacesDir: string) => PodNetwork
+  /** Path of a pod's network namespace. */
+  readonly namespaceOf: (podUid: string) => string
   /** For the Node object. */
   readonly annotations: Readonly<Record<string, string>>
   readonly podCidrs: readonly string[]
@@ -130,6 +132,10 @@ export async function openNodeNetwork(options: NodeNetworkOptions): Promise<Node
         mtu: () => links.uplink.mtu - (nodeRoutes?.isTunnelled ? overhead : 0),
         log,
       })),
+    namespaceOf(podUid) {
+      if (!podNetwork) throw new Error('the pod network starts with the runtime')
+      return podNetwork.namespaceOf(podUid)
+    },
     annotations: tunnel ? { [VTEP_MAC]: tunnel.mac, [VTEP_PORT]: String(tunnel.port) } : {},
     podCidrs: options.podCidr?.split(',') ?? [],
     async start(client, openPlane) {

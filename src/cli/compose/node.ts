@@ -13,8 +13,11 @@ import { createInformer } from '../../client/informer.ts'
 import { EventSink } from '../../controller/event-recorder.ts'
 import { lifeLeft, requestIdentity, type NodeIdentity } from '../../data-plane/node/api-sync/join.ts'
 import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
+import { openNft } from '../../data-plane/forwarding/nft/index.ts'
+import { MESH_SOCKET, MESH_SOCKET_VARIABLE } from '../../protocols/mesh-link.ts'
 import { runNodeLink } from '../../data-plane/node/link/dial-link.ts'
 import { createLinkServer } from '../../data-plane/node/link/link-server.ts'
+import { Interception, MeshRelay, protectBy } from '../../data-plane/node/mesh/index.ts'
 import { packetPaths } from '../../data-plane/node/link/packet-paths.ts'
 import type { NodeRouteMode } from '../../data-plane/node/network/index.ts'
 import { NodeAgent } from '../../data-plane/node/node-agent.ts'
@@ -24,7 +27,7 @@ import { ServiceProxy } from '../../data-plane/service-proxy/index.ts'
 import { dataLayout, type NodeLayout } from './layout.ts'
 import { describeMachine } from './machine.ts'
 import { chooseNetworkMode, claimKernelNetwork, type NetworkMode } from './network-mode.ts'
-import { openNodeNetwork } from './node-network.ts'
+import { openNodeNetwork, type NodeNetwork } from './node-network.ts'
 import { nodePaths } from './node-paths.ts'
 import { openPacketPlane } from './packet-plane.ts'
 import { claimPodRange } from './pod-range.ts'
@@ -112,6 +115,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     }),
     ...(network ? { annotations: network.annotations, podCidrs: network.podCidrs } : {}),
   }
+  const meshSocket = join(layout.root, MESH_SOCKET)
   const started = await network?.start(client, (parts) =>
     openPacketPlane({
       ...parts,
@@ -132,14 +136,17 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     log,
     metrics,
     stateDir: layout.state,
-    builtinRecipes: builtinRecipes((program) => onPath(program, options.path)),
+    builtinRecipes: builtinRecipes((program) => onPath(program, options.path), {
+      command: [...options.self, 'proxy'],
+      env: { [MESH_SOCKET_VARIABLE]: meshSocket },
+    }),
     baseEnv: { PATH: options.path },
     ...(podUser ? { volumeOwner: podUser } : {}),
     ...(started
       ? {
           applied: () => started.plane.applied(),
           network: started.network,
-          protection: started.plane.protection,
+          protection: protectBy([started.plane.protection, interceptionOf(network)]),
           resolvConf: (pod) => started.plane.resolvConfOf(pod),
         }
       : {}),
@@ -150,6 +157,17 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const hasSlices = await sliceList.load()
   const services = agent.services
   if (!services) throw new Error('a node with a service proxy needs its list of services')
+  const relay = new MeshRelay({
+    node: options.name,
+    socketPath: meshSocket,
+    server: options.server,
+    ca: options.caCertificate,
+    cert: () => identity.current.certificate,
+    key: () => identity.current.privateKey,
+    clock,
+    random,
+    log,
+  })
   const events = new EventSink({ client, clock, random, log, metrics, host: options.name })
   const recorder = events.recorder('kube-proxy')
   const report = (service: Service, reason: string, message: string): void =>
@@ -186,6 +204,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
       events.run(signal),
       carrier.run(signal),
       runNodeLink(link, signal),
+      relay.run(signal),
       renewIdentity(options, layout, identity, signal),
     ])
   } finally {
@@ -201,6 +220,14 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     await network?.close()
     await claim.release()
   }
+}
+
+/** Sidecars get their pods' connections where pods have networks of their own. */
+function interceptionOf(network: NodeNetwork | undefined): Interception {
+  return new Interception({
+    namespaceOf: (podUid) => network?.namespaceOf(podUid) ?? '',
+    openNft: (namespace) => openNft({ namespace }),
+  })
 }
 
 interface IdentityHolder {

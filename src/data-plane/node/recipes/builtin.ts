@@ -1,4 +1,5 @@
 import type { ImageRecipe, ImageRecipeSpec } from '../../../api/biplane.dev/v1alpha1/image-recipe.ts'
+import { PROXY_IMAGE } from '../../../policy/traffic/model/index.ts'
 
 /** Annotation of a built-in recipe that cannot be used here: the program it needs. */
 export const MISSING_PROGRAM = 'biplane.dev/missing-program'
@@ -8,9 +9,13 @@ const PRIORITY = -1000
 /**
  * The recipes every node knows, weaker than any ImageRecipe. Servers bind the pod's own address, so that replicas do not clash on one machine.
  * @param available whether this node has a program, by name
+ * @param proxy what sidecars and gateways are run by
  */
-export function builtinRecipes(available: (program: string) => boolean): readonly ImageRecipe[] {
-  return TABLE.map(({ name, program, ...spec }) => ({
+export function builtinRecipes(available: (program: string) => boolean, proxy?: ProxyProgram): readonly ImageRecipe[] {
+  const own: readonly Builtin[] = proxy
+    ? [{ name: 'proxy', images: named(PROXY_IMAGE), command: [...proxy.command], env: { ...proxy.env } }]
+    : []
+  return [...own, ...TABLE].map(({ name, program, ...spec }) => ({
     apiVersion: 'biplane.dev/v1alpha1',
     kind: 'ImageRecipe',
     metadata: {
@@ -19,6 +24,12 @@ export function builtinRecipes(available: (program: string) => boolean): readonl
     },
     spec: { ...spec, images: [...spec.images], priority: PRIORITY },
   }))
+}
+
+/** The program of sidecars and gateways: this very one. */
+export interface ProxyProgram {
+  readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string>>
 }
 
 interface Builtin extends ImageRecipeSpec {
