@@ -1,0 +1,16 @@
+/**
+ * Who a proxy is, and whom it believes.
+ *
+ *   workload-identity   the proxy's own key and certificate: made, signed, renewed, kept on disk
+ *     plan-renewal      pure: when to ask for the next one
+ *     identity-store    the file
+ *   mesh-tls            secure contexts of that identity, made once for each certificate and shared by all connections
+ *   peer-identity       the SPIFFE ID of a peer, checked against the bundle of its own trust domain
+ *   spiffe-id           the syntax of SPIFFE IDs
+ */
+export { loadIdentity, saveIdentity, type StoredIdentity } from './identity-store.ts'
+export { createMeshTls, type MeshTls } from './mesh-tls.ts'
+export { PeerError, peerIdentity, spiffeIdOf, type TrustBundles } from './peer-identity.ts'
+export { planRenewal, type HeldCertificate, type RenewalPlan, type WantedIdentity } from './plan-renewal.ts'
+export { parseSpiffeId, type SpiffeId } from './spiffe-id.ts'
+export { WorkloadIdentity, type IdentityMaterial, type WorkloadIdentityOptions } from './workload-identity.ts'
