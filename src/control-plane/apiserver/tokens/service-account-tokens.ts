@@ -2,7 +2,14 @@ import { timestamp } from '../../../base/timestamp.ts'
 import { StatusError } from '../../../base/errors.ts'
 import type { Clock } from '../../../base/clock.ts'
 import type { AuthenticationTokenRequest, Pod, ServiceAccount } from '../../../api/generated/types.ts'
-import { serviceAccountKeyId, signServiceAccountToken, TokenError, verifyServiceAccountToken, type Pki } from '../../pki/index.ts'
+import {
+  serviceAccountKeyId,
+  signServiceAccountToken,
+  TokenError,
+  verifyServiceAccountToken,
+  type Pki,
+  type VerifiedToken,
+} from '../../pki/index.ts'
 import type { Store } from '../../store/contract.ts'
 import type { Handler, UserInfo } from '../contract.ts'
 import { decodeBody } from '../handlers/index.ts'
@@ -25,12 +32,31 @@ const DEFAULT_LIFE = 3600
 export function createTokenIssuer(options: TokenIssuerOptions): {
   readonly handler: Handler
   verify(token: string): Promise<UserInfo | undefined>
+  /** Who a token is for, if it is good for this audience and its account and pod still exist. */
+  identify(token: string, audience: string): Promise<VerifiedToken | undefined>
 } {
   const { pki, store, clock, issuer } = options
   const keyId = serviceAccountKeyId(pki.serviceAccountKey.publicKey)
   const read = async <T>(plural: string, namespace: string, name: string): Promise<T | undefined> => {
     const found = await store.get(`/registry/core/${plural}/${namespace}/${name}`)
     return found && (JSON.parse(Buffer.from(found.value).toString()) as T)
+  }
+  const identify = async (token: string, audience: string): Promise<VerifiedToken | undefined> => {
+    try {
+      const claims = verifyServiceAccountToken(token, {
+        publicKey: pki.serviceAccountKey.publicKey,
+        issuer,
+        audiences: [audience],
+        nowMs: clock.now(),
+      })
+      const account = await read<ServiceAccount>('serviceaccounts', claims.namespace, claims.serviceAccount.name)
+      if (account?.metadata.uid !== claims.serviceAccount.uid) return undefined
+      if (claims.pod && (await read<Pod>('pods', claims.namespace, claims.pod.name))?.metadata.uid !== claims.pod.uid) return undefined
+      return claims
+    } catch (error) {
+      if (error instanceof TokenError) return undefined
+      throw error
+    }
   }
 
   return {
@@ -66,26 +92,16 @@ export function createTokenIssuer(options: TokenIssuerOptions): {
     },
 
     async verify(token) {
-      try {
-        const claims = verifyServiceAccountToken(token, {
-          publicKey: pki.serviceAccountKey.publicKey,
-          issuer,
-          audiences: [issuer],
-          nowMs: clock.now(),
-        })
-        const account = await read<ServiceAccount>('serviceaccounts', claims.namespace, claims.serviceAccount.name)
-        if (account?.metadata.uid !== claims.serviceAccount.uid) return undefined
-        if (claims.pod && (await read<Pod>('pods', claims.namespace, claims.pod.name))?.metadata.uid !== claims.pod.uid) return undefined
-        return {
-          name: claims.subject,
-          uid: claims.serviceAccount.uid,
-          groups: ['system:serviceaccounts', `system:serviceaccounts:${claims.namespace}`],
-        }
-      } catch (error) {
-        if (error instanceof TokenError) return undefined
-        throw error
+      const claims = await identify(token, issuer)
+      if (!claims) return undefined
+      return {
+        name: claims.subject,
+        uid: claims.serviceAccount.uid,
+        groups: ['system:serviceaccounts', `system:serviceaccounts:${claims.namespace}`],
       }
     },
+
+    identify,
   }
 }
 
