@@ -37,7 +37,7 @@ describe('recipes of the examples', () => {
     execFileSync(process.execPath, [join(REPOSITORY, 'scripts/generate-example-recipes.mjs'), '--check'], { stdio: 'pipe' })
   })
 
-  test.each(['shop', 'bookinfo', 'guestbook'])(
+  test.each(['shop', 'bookinfo', 'guestbook', 'kuma-counter'])(
     '%s: every file, expanded as a node does it, is a program that Node can parse',
     async (name) => {
       const dir = await mkdtemp(join(tmpdir(), 'biplane-recipes-'))
@@ -86,6 +86,7 @@ describe('recipes of the examples', () => {
     ['guestbook', 'registry.k8s.io/redis:e2e', 'guestbook-redis-master'],
     ['guestbook', 'gcr.io/google_samples/gb-redisslave:v1', 'guestbook-redis-replica'],
     ['guestbook', 'gcr.io/google-samples/gb-frontend:v5', 'guestbook-frontend'],
+    ['kuma-counter', 'ghcr.io/kumahq/kuma-counter-demo:latest@sha256:0', 'kuma-counter'],
   ])('%s runs %s by recipe %s', (name, image, recipe) => {
     expect(matchRecipe(image, recipesOf(name))?.metadata.name).toBe(recipe)
   })
@@ -237,3 +238,16 @@ function ask(port: number, words: readonly string[] | string): Promise<string> {
     })
   })
 }
+
+test('kuma-counter: the application counts in its store, and says when the store is away or refuses', async () => {
+  const kv = await start('kuma-counter/programs/counter.mjs')
+  const app = await start('kuma-counter/programs/counter.mjs', { KV_URL: kv.url, APP_VERSION: 'v1' })
+  const counter = (method: string): Promise<unknown> => json(`${app.url}/api/counter`, { method })
+  expect(await counter('GET')).toMatchObject({ counter: 0, version: 'v1' })
+  expect(await counter('POST')).toMatchObject({ counter: 1 })
+  expect(await counter('POST')).toMatchObject({ counter: 2 })
+  expect(await json(`${kv.url}/api/key-value/counter`)).toEqual({ value: '2' })
+  expect(await counter('DELETE')).toMatchObject({ counter: 0 })
+  const alone = await start('kuma-counter/programs/counter.mjs', { KV_URL: 'http://127.0.0.1:1' })
+  expect(await json(`${alone.url}/api/counter`)).toMatchObject({ error: expect.stringContaining('does not answer') as unknown })
+})
