@@ -242,12 +242,12 @@ function ask(port: number, words: readonly string[] | string): Promise<string> {
 test('kuma-counter: the application counts in its store, and says when the store is away or refuses', async () => {
   const kv = await start('kuma-counter/programs/counter.mjs')
   const app = await start('kuma-counter/programs/counter.mjs', { KV_URL: kv.url, APP_VERSION: 'v1' })
-  const counter = (method: string): Promise<unknown> => json(`${app.url}/api/counter`, { method })
+  const counter = async (method: string): Promise<unknown> => (await json(`${app.url}/api/counter`, { method })).body
   expect(await counter('GET')).toMatchObject({ counter: 0, version: 'v1' })
   expect(await counter('POST')).toMatchObject({ counter: 1 })
   expect(await counter('POST')).toMatchObject({ counter: 2 })
-  expect(await json(`${kv.url}/api/key-value/counter`)).toEqual({ value: '2' })
+  expect((await json(`${kv.url}/api/key-value/counter`)).body).toEqual({ value: '2' })
   expect(await counter('DELETE')).toMatchObject({ counter: 0 })
   const alone = await start('kuma-counter/programs/counter.mjs', { KV_URL: 'http://127.0.0.1:1' })
-  expect(await json(`${alone.url}/api/counter`)).toMatchObject({ error: expect.stringContaining('does not answer') as unknown })
+  expect((await json(`${alone.url}/api/counter`)).body).toMatchObject({ error: expect.stringContaining('does not answer') as unknown })
 })
