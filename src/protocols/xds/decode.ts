@@ -3,6 +3,7 @@ import {
   isKnownType,
   messageShape,
   typeRef,
+  wireType,
   type FieldShape,
   type MessageShape,
   type Scalar,
@@ -113,19 +114,13 @@ function zeroOf(type: TypeRef): unknown {
 
 /** `wire` -1: one of a packed list, known to fit. */
 function readValue(type: TypeRef, wire: number, reader: Reader, depth: number): unknown {
-  const expected = wireTypeOf(type)
+  const expected = wireType(type.kind)
   if (wire !== -1 && wire !== expected) throw new XdsError(`has wire type ${wire} instead of ${expected}`)
   if (type.kind === 'enum') {
     const number = Number(BigInt.asIntN(32, reader.varint64()))
     return enumShape(type.typeName).names.get(number) ?? number
   }
   return type.kind.length === 1 ? readScalar(type.kind as Scalar, reader) : readBody(type, reader.bytes(), depth + 1)
-}
-
-function wireTypeOf({ kind }: TypeRef): number {
-  if (kind === 'enum' || (kind.length === 1 && 'iluqzb'.includes(kind))) return 0
-  if (kind === 'd' || kind === 'X') return 1
-  return kind === 'f' || kind === 'x' ? 5 : 2
 }
 
 function readScalar(kind: Scalar, reader: Reader): unknown {
@@ -221,6 +216,7 @@ const VALUE: FieldShape = {
   typeName: 'google.protobuf.Value',
   name: '',
   number: 1,
+  tag: 10,
   repeated: false,
   mapKey: 's',
   presence: true,

@@ -17,10 +17,12 @@ export interface TypeRef {
 export interface FieldShape extends TypeRef {
   readonly name: string
   readonly number: number
+  /** How one value of it begins on the wire. */
+  readonly tag: number
   readonly repeated: boolean
   /** Kind of the keys of a map. */
   readonly mapKey?: Scalar
-  /** Zero is written too, because it means something else than absence. */
+  /** Zero is written too, because it means something else than absence (proto3 optional, oneof, messages). */
   readonly presence: boolean
   /** Which oneof it belongs to; -1: none. */
   readonly oneof: number
@@ -137,6 +139,28 @@ function parseMessage(name: string, line: string): MessageShape {
   }
 }
 
+/** Wire type of a single value of a kind. */
+export function wireType(kind: Kind): 0 | 1 | 2 | 5 {
+  switch (kind) {
+    case 'i':
+    case 'l':
+    case 'u':
+    case 'q':
+    case 'z':
+    case 'b':
+    case 'enum':
+      return 0
+    case 'd':
+    case 'X':
+      return 1
+    case 'f':
+    case 'x':
+      return 5
+    default:
+      return 2
+  }
+}
+
 const FIELD = /^(\w+)=(\d+):(?:(\w)~)?([.%]?)([\w./]+)(\*?)(\??)(?:@(\d+))?$/
 
 function parseField(text: string, home: string): FieldShape {
@@ -151,9 +175,11 @@ function parseField(text: string, home: string): FieldShape {
     ...ref,
     name,
     number: Number(number),
+    tag: Number(number) * 8 + wireType(ref.kind),
     repeated: repeated === '*',
     ...(mapKey ? { mapKey: mapKey as Scalar } : {}),
-    presence: optional === '?' || oneof !== undefined,
+    // an empty message is not an absent one
+    presence: optional === '?' || oneof !== undefined || !(mark === '%' || mark === ''),
     oneof: oneof === undefined ? -1 : Number(oneof),
   }
 }

@@ -3,6 +3,7 @@ import {
   isKnownType,
   messageShape,
   typeRef,
+  wireType,
   type FieldShape,
   type MessageShape,
   type Scalar,
@@ -44,20 +45,21 @@ function writeMessage(shape: MessageShape, value: unknown, depth: number, ownTyp
     if (object[key] === undefined || object[key] === null || (ownType && key === '@type')) continue
     const field = shape.byName.get(key)
     if (!field) throw new XdsError(`${shape.name} has no such field`, key)
-    // almost always in order already
-    let at = fields.length
-    while (at > 0 && (fields[at - 1] as FieldShape).number > field.number) at -= 1
-    fields.splice(at, 0, field)
+    let at = fields.push(field) - 1
+    // into the order of numbers; a few fields at most
+    for (; at > 0 && (fields[at - 1] as FieldShape).number > field.number; at -= 1) fields[at] = fields[at - 1] as FieldShape
+    fields[at] = field
   }
   checkOneofs(shape, fields)
-  for (let index = fields.length - 1; index >= 0; index -= 1) {
-    const field = fields[index] as FieldShape
-    try {
+  let index = fields.length - 1
+  try {
+    for (; index >= 0; index -= 1) {
+      const field = fields[index] as FieldShape
       writeField(field, object[field.name], depth)
-    } catch (error) {
-      if (error instanceof XdsError) throw error.within(field.name)
-      throw error
     }
+  } catch (error) {
+    if (error instanceof XdsError) throw error.within((fields[index] as FieldShape).name)
+    throw error
   }
 }
 
@@ -76,22 +78,26 @@ function checkOneofs(shape: MessageShape, fields: readonly FieldShape[]): void {
 function writeField(field: FieldShape, value: unknown, depth: number): void {
   if (field.mapKey) writeMap(field, field.mapKey, record(value, 'a map'), depth)
   else if (field.repeated) writeList(field, value, depth)
-  else if (field.presence || !isZero(field, value)) writeTagged(field, field.number, value, depth)
+  else if (field.presence || !isZero(field, value)) {
+    writeValue(field, value, depth)
+    writer.varint(field.tag)
+  }
 }
 
 function writeList(field: FieldShape, value: unknown, depth: number): void {
   if (!Array.isArray(value)) throw new XdsError(`is a list, not ${shown(value)}`)
   if (value.length === 0) return
-  const packed = wireType(field) !== 2
+  const packed = wireType(field.kind) !== 2
   const before = writer.length
-  for (let index = value.length - 1; index >= 0; index -= 1) {
-    try {
-      if (packed) writeValue(field, value[index], depth)
-      else writeTagged(field, field.number, value[index], depth)
-    } catch (error) {
-      if (error instanceof XdsError) throw error.within(`[${index}]`)
-      throw error
+  let index = value.length - 1
+  try {
+    for (; index >= 0; index -= 1) {
+      writeValue(field, value[index], depth)
+      if (!packed) writer.varint(field.tag)
     }
+  } catch (error) {
+    if (error instanceof XdsError) throw error.within(`[${index}]`)
+    throw error
   }
   if (!packed) return
   writer.varint(writer.length - before)
@@ -115,28 +121,7 @@ function writeMap(field: FieldShape, keyKind: Scalar, entries: Record_, depth: n
 
 function writeTagged(type: TypeRef, number: number, value: unknown, depth: number): void {
   writeValue(type, value, depth)
-  writer.varint(number * 8 + wireType(type))
-}
-
-function wireType({ kind }: TypeRef): number {
-  switch (kind) {
-    case 'i':
-    case 'l':
-    case 'u':
-    case 'q':
-    case 'z':
-    case 'b':
-    case 'enum':
-      return 0
-    case 'd':
-    case 'X':
-      return 1
-    case 'f':
-    case 'x':
-      return 5
-    default:
-      return 2
-  }
+  writer.varint(number * 8 + wireType(type.kind))
 }
 
 /** What proto3 does not write where absence means the same. */
@@ -182,9 +167,15 @@ function writeBody(type: TypeRef, value: unknown, depth: number): void {
   }
 }
 
+function writeWrapped(kind: Scalar, value: unknown): void {
+  if (value === 0 || value === false || value === '' || value === 0n) return
+  writeScalar(kind, value)
+  writer.varint(8 + wireType(kind))
+}
+
 const VALUE: TypeRef = { kind: 'value', typeName: 'google.protobuf.Value' }
-const STRUCT_FIELDS: FieldShape = { ...VALUE, name: 'fields', number: 1, repeated: false, mapKey: 's', presence: true, oneof: -1 }
-const LIST_VALUES: FieldShape = { ...VALUE, name: 'values', number: 1, repeated: true, presence: true, oneof: -1 }
+const STRUCT_FIELDS: FieldShape = { ...VALUE, name: 'fields', number: 1, tag: 10, repeated: false, mapKey: 's', presence: true, oneof: -1 }
+const LIST_VALUES: FieldShape = { ...VALUE, name: 'values', number: 1, tag: 10, repeated: true, presence: true, oneof: -1 }
 
 function writeJson(value: unknown, depth: number): void {
   if (value === null) writeTagged({ kind: 'u', typeName: '' }, 1, 0, depth)
