@@ -96,7 +96,7 @@ describe('certificates', () => {
         fc.property(
           fc.oneof(
             fc.uint8Array(),
-            fc.json().map(Buffer.from),
+            fc.json().map((text) => Buffer.from(text)),
             fc.string().map((text) => Buffer.from(JSON.stringify({ csr: text }))),
           ),
           (body) => {
