@@ -49,6 +49,8 @@ export interface ApiServerOptions {
   /** What must be well before `/readyz` says so, besides not shutting down. */
   readonly readiness?: readonly HealthCheck[]
   readonly liveness?: readonly HealthCheck[]
+  /** What else is served, by the first segment of its paths; for users who may `get` or `post` such a path. */
+  readonly paths?: Readonly<Record<string, Handler>>
   /** What else nodes may open besides the node link. */
   readonly links?: readonly LinkKind[]
   readonly limits?: HttpLimits
@@ -97,6 +99,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     logs: createLogHandler({ links, getPod: getPodThrough(options.resources) }),
     resources: options.resources,
     metrics,
+    ...(options.paths ? { more: options.paths } : {}),
   })
   const handler = createPipeline({
     authorizer,

@@ -21,6 +21,8 @@ export interface Routes {
   /** Every other resource. */
   readonly resources: Handler
   readonly metrics: Metrics
+  /** What else is served, by the first segment of its paths. */
+  readonly more?: Readonly<Record<string, Handler>>
 }
 
 export interface Router {
@@ -39,6 +41,7 @@ export function createRouter(routes: Routes): Router {
     ['apis', routes.discovery],
     ['metrics', exactly('/metrics', () => answerMetrics(routes.metrics))],
     ['version', exactly('/version', answerVersion)],
+    ...Object.entries(routes.more ?? {}),
   ])
   const isStored = (info: RequestInfo): boolean =>
     info.isResourceRequest && !routes.reviews.serves(info) && !isLog(info) && !isNodeProxy(info)
