@@ -12,6 +12,7 @@
  *   secret      certificates of gateways and of servers outside of the mesh
  *   telemetry   access logs, tracing, metrics
  *   proxy       what concerns a proxy as a whole
+ *   patch       changes of Envoy's own configuration (MeshProxyPatch)
  *   injection   how sidecars come into pods: names of containers, labels, annotations, volumes
  *
  * The shapes follow Envoy's v3 API where that has the notion, so that generators are tables; differences are on purpose and said at the field.
@@ -22,6 +23,7 @@ export * from './filter.ts'
 export * from './injection.ts'
 export * from './listener.ts'
 export * from './match.ts'
+export * from './patch.ts'
 export * from './proxy.ts'
 export * from './resource.ts'
 export * from './route.ts'

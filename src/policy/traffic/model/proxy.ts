@@ -1,3 +1,4 @@
+import type { ProxyPatch } from './patch.ts'
 import type { MetricSettings } from './telemetry.ts'
 
 /** What concerns a proxy as a whole: one resource of the proxy's own name. Also says whom it may trust. */
@@ -15,6 +16,8 @@ export interface ProxySettings {
   readonly draining?: boolean
   /** What becomes of connections to destinations that are no service of the mesh; the listener `outbound|*` carries what is allowed. */
   readonly passthrough: 'all' | 'none' | 'matched'
+  /** For Envoy alone. */
+  readonly patches?: readonly ProxyPatch[]
 }
 
 /** How a proxy is called in streams, status and commands: `pod.namespace`; unique while it lives. */
