@@ -2,6 +2,7 @@
 // Field: [type, docs, options?]; types as in src/api/generated/schemas.ts, `!` marks a required field.
 
 import { ADDRESS_POOL_EXTRAS } from './schema-extras-address-pool.mjs'
+import { GATEWAY_EXTRAS } from './schema-extras-gateway.mjs'
 import { PACKET_POLICY_EXTRAS } from './schema-extras-packet-policy.mjs'
 import { ROUTING_EXTRAS } from './schema-extras-routing.mjs'
 
@@ -14,6 +15,7 @@ const objectMeta = [`${META}.ObjectMeta`, 'Standard object metadata.']
 
 export const EXTRAS = {
   ...ADDRESS_POOL_EXTRAS,
+  ...GATEWAY_EXTRAS,
   ...PACKET_POLICY_EXTRAS,
   ...ROUTING_EXTRAS,
   [`${META}.PartialObjectMetadata`]: {

@@ -28,6 +28,25 @@ import { networkPolicies } from './networking/v1/network-policy.ts'
 import { ipAddresses } from './networking/v1/ip-address.ts'
 import { serviceCIDRs } from './networking/v1/service-cidr.ts'
 import { endpointSlices } from './discovery/v1/endpoint-slice.ts'
+import {
+  backendTLSPolicies,
+  backendTLSPoliciesV1alpha3,
+  gatewayClasses,
+  gatewayClassesV1beta1,
+  gateways,
+  gatewaysV1beta1,
+  grpcRoutes,
+  httpRoutes,
+  httpRoutesV1beta1,
+  listenerSets,
+  referenceGrants,
+  referenceGrantsV1beta1,
+  tcpRoutes,
+  tcpRoutesV1alpha2,
+  tlsRoutes,
+  tlsRoutesV1alpha2,
+  tlsRoutesV1alpha3,
+} from './gateway.networking.k8s.io/v1/index.ts'
 import { clusterNetworkPolicies } from './policy.networking.k8s.io/v1alpha2/cluster-network-policy.ts'
 import { podDisruptionBudgets } from './policy/v1/pod-disruption-budget.ts'
 import { roles } from './rbac/v1/role.ts'
@@ -106,4 +125,21 @@ export const BUILT_IN_KINDS: readonly KindDefinition<any>[] = [
   routePolicies,
   staticRoutes,
   addressPools,
+  gatewayClasses,
+  gateways,
+  listenerSets,
+  httpRoutes,
+  grpcRoutes,
+  tcpRoutes,
+  tlsRoutes,
+  referenceGrants,
+  backendTLSPolicies,
+  gatewayClassesV1beta1,
+  gatewaysV1beta1,
+  httpRoutesV1beta1,
+  referenceGrantsV1beta1,
+  backendTLSPoliciesV1alpha3,
+  tlsRoutesV1alpha3,
+  tcpRoutesV1alpha2,
+  tlsRoutesV1alpha2,
 ]

@@ -42,6 +42,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   discovery: 'discovery.k8s.io',
   events: 'events.k8s.io',
   flowcontrol: 'flowcontrol.apiserver.k8s.io',
+  gateway: 'gateway.networking.k8s.io',
   networking: 'networking.k8s.io',
   networkpolicy: 'policy.networking.k8s.io',
   node: 'node.k8s.io',
