@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { CliContext } from '../context.ts'
 import { PROGRAM_VERSION } from '../program-version.ts'
 import { addClusterCommands } from './cluster-commands.ts'
+import { addMeshCommands } from './mesh-commands.ts'
 import { addObjectCommands } from './object-commands.ts'
 import { addOtherCommands } from './other-commands.ts'
 import { addPacketCommands } from './packet-commands.ts'
@@ -42,6 +43,7 @@ export function createProgram(context: CliContext, exit: (code: number) => void)
   addClusterCommands(program, context, act)
   addObjectCommands(program, context, act)
   addPacketCommands(program, context, act)
+  addMeshCommands(program, context, act)
   addOtherCommands(program, context, act)
   program.commands.forEach(acceptDebug)
   return program
