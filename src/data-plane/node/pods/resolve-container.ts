@@ -3,10 +3,12 @@ import { dirname, join } from 'node:path'
 import { messageOf } from '../../../base/errors.ts'
 import type { Pod, Service } from '../../../api/generated/types.ts'
 import { quantityMillis, quantityValue } from '../../../api/meta/quantity.ts'
+import { SIDECAR_CONTAINER } from '../../../policy/traffic/model/index.ts'
 import type { ImageRecipe } from '../../../api/biplane.dev/v1alpha1/image-recipe.ts'
 import { containerEnv, type EnvSources } from '../env/container-env.ts'
 import { hostsFile } from '../env/hosts-file.ts'
 import { linkedServices, serviceEnv } from '../env/service-env.ts'
+import { localServices } from '../mesh/local-services.ts'
 import { expandAll, filesDirOf, matchRecipe, planContainer, recipeVariables } from '../recipes/index.ts'
 import type { Mount, ResolvedContainer, Sandbox } from '../runtime.ts'
 import type { VolumeManager } from '../volumes/volume-manager.ts'
@@ -54,7 +56,7 @@ export async function resolveContainer(
     ...recipeVariables(sandbox, name),
   }
   const imageEnv = { ...own, ...expandValues(plan.env, own) }
-  const services = linkedServices(pod, deps.services())
+  const services = linkedServices(pod, servicesSeen(pod, sandbox, name, deps))
   const facts = { podIPs: sandbox.ips, hostIPs: deps.hostIPs, allocatable: deps.allocatable }
   const env = await containerEnv(spec, { pod, facts, imageEnv, serviceEnv: serviceEnv(services) }, deps.sources).catch(configError)
   await writeRecipeFiles(filesDirOf(sandbox, name), plan.files, env)
@@ -91,9 +93,17 @@ function configError(error: unknown): never {
 /** Writes a pod's hosts file; in place, because containers hold a bind mount of this very file. */
 export async function writeHosts(pod: Pod, sandbox: Sandbox, deps: Pick<ResolveDeps, 'services' | 'clusterDomain'>): Promise<string> {
   const path = join(sandbox.dir, 'hosts')
-  await writeFile(path, hostsFile(pod, deps.services(), { podIPs: sandbox.ips, clusterDomain: deps.clusterDomain }))
+  await writeFile(
+    path,
+    hostsFile(pod, localServices(pod, sandbox, deps.services()), { podIPs: sandbox.ips, clusterDomain: deps.clusterDomain }),
+  )
   await chmod(path, 0o644)
   return path
+}
+
+/** A sidecar serves other addresses to its pod than it has to dial itself. */
+function servicesSeen(pod: Pod, sandbox: Sandbox, container: string, deps: Pick<ResolveDeps, 'services'>): readonly Service[] {
+  return container === SIDECAR_CONTAINER ? deps.services() : localServices(pod, sandbox, deps.services())
 }
 
 async function writeResolvConf(sandbox: Sandbox, text: string): Promise<string> {

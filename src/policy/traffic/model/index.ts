@@ -14,6 +14,7 @@
  *   proxy       what concerns a proxy as a whole
  *   patch       changes of Envoy's own configuration (MeshProxyPatch)
  *   injection   how sidecars come into pods: names of containers, labels, annotations, volumes
+ *   local-services  the table by which a sidecar serves services where nothing is intercepted
  *
  * The shapes follow Envoy's v3 API where that has the notion, so that generators are tables; differences are on purpose and said at the field.
  */
@@ -22,6 +23,7 @@ export * from './endpoint.ts'
 export * from './filter.ts'
 export * from './injection.ts'
 export * from './listener.ts'
+export * from './local-services.ts'
 export * from './match.ts'
 export * from './patch.ts'
 export * from './proxy.ts'
