@@ -204,6 +204,7 @@ function readAny(bytes: Uint8Array, depth: number): Message {
     url?: string
     value?: Uint8Array
   }
+  if (url === '' && value.length === 0) return {}
   const name = url.slice(url.lastIndexOf('/') + 1)
   const type = typeRef(name)
   if (type.kind !== 'message') return { '@type': url, value: readBody(type, value, depth + 1) }

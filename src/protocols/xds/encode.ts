@@ -194,6 +194,7 @@ function writeTime({ seconds, nanos }: { readonly seconds: number; readonly nano
 
 function writeAny(value: Record_, depth: number): void {
   const url = value['@type']
+  if (url === undefined && Object.keys(value).length === 0) return
   if (typeof url !== 'string' || !url.includes('/'))
     throw new XdsError('an Any has the URL of its type in "@type", such as "type.googleapis.com/package.Message"')
   const before = writer.length

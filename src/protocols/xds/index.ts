@@ -9,7 +9,7 @@
  *   proto-json   JSON of people (either spelling of names, maps of patches) -> JSON form
  *
  * The JSON form is that of proto3 with these choices: names in snake_case; an Any is `{ '@type': 'type.googleapis.com/package.Message', ...fields }`, or
- * `{ '@type', '@value': bytes }` where its type is not in the tables or the bytes are there already; a duration is milliseconds as a number or `1.5s`
+ * `{ '@type', '@value': bytes }` where its type is not in the tables or the bytes are there already, or `{}`; a duration is milliseconds as a number or `1.5s`
  * (decoding gives the text); wrappers are plain values; 64 bits are a number, a bigint or decimal text; bytes are a Uint8Array or base64 (decoding gives the
  * array); enums are names (decoding gives the number where it has no name). Zero is not written where proto3 means absence by it.
  * Supported standards: protobuf encoding (proto3, without groups), its JSON mapping as said.

@@ -47,6 +47,9 @@ export function clusterOf(cluster: Cluster, context: ClusterContext, note: Note)
   if (cluster.protocol === 'mirror' && cluster.tls?.mode === 'mesh' && version === 'http1') {
     note('some endpoints take TLS of the mesh and some do not: all are spoken to in HTTP/1.1 until all do')
   }
+  // only the newest versions of Envoy take several
+  for (const { type } of cluster.healthChecks.slice(1))
+    note(`the health check of type ${type} is left out: only the first one of a cluster is made`)
   return {
     name: cluster.name,
     alt_stat_name: cluster.statName,
@@ -59,7 +62,7 @@ export function clusterOf(cluster: Cluster, context: ClusterContext, note: Note)
     },
     circuit_breakers: { thresholds: [limits(cluster, context.budget)] },
     outlier_detection: cluster.outlierDetection && outlierDetection(cluster.outlierDetection),
-    health_checks: nonEmpty(cluster.healthChecks.map((check) => healthCheck(check, version === 'http2'))),
+    health_checks: nonEmpty(cluster.healthChecks.slice(0, 1).map((check) => healthCheck(check, version === 'http2'))),
     typed_extension_protocol_options: version === undefined ? undefined : { [OPTIONS]: protocolOptions(cluster, version) },
     ...transport(cluster.tls, version, context),
   }

@@ -19,6 +19,10 @@ const FAULT = `${HTTP}fault.v3.HTTPFault`
 const RATE_LIMIT = `${HTTP}local_ratelimit.v3.LocalRateLimit`
 const CORS = `${HTTP}cors.v3.Cors`
 const FILTER_CONFIG = 'envoy.config.route.v3.FilterConfig'
+/** On a route: a filter of its chain that it does not want. */
+const OFF = any(FILTER_CONFIG, { disabled: true })
+/** On a route: a filter that is switched off in its chain. */
+const ON = any(FILTER_CONFIG, { config: {} })
 
 /** One of Envoy's filters, by the name that routes override it by. */
 interface Part {
@@ -52,7 +56,7 @@ function partsOf(filter: HttpFilter, scope: RbacScope, note: Note): readonly Par
       })
     case 'rateLimit': {
       const config = any(RATE_LIMIT, rateLimit(filter))
-      return [{ name, config, override: config, placeholder: any(RATE_LIMIT, { stat_prefix: name }) }]
+      return [{ name, config, override: filter.bucket ? config : OFF, placeholder: any(RATE_LIMIT, { stat_prefix: name }) }]
     }
     case 'cors':
       return [{ name, config: any(CORS), override: any(`${HTTP}cors.v3.CorsPolicy`, corsPolicy(filter)), placeholder: any(CORS) }]
@@ -108,12 +112,12 @@ export function routeFilters(filters: readonly HttpFilter[], chains: readonly Ht
     const parts = partsOf(filter, scope, note)
     if (ON_ROUTES.has(filter.type)) {
       // a chain that has more of them than the route
-      for (const part of replaced.flatMap((other) => partsOf(other, scope, () => {}))) out[part.name] = part.placeholder
+      for (const part of replaced.flatMap((other) => partsOf(other, scope, () => {}))) out[part.name] = OFF
       for (const part of parts) out[part.name] = part.override
       continue
     }
-    for (const { name } of replaced) out[name] = any(FILTER_CONFIG, { disabled: true })
-    for (const part of parts) out[variantName(part)] = any(FILTER_CONFIG, { config: any('google.protobuf.Empty') })
+    for (const { name } of replaced) out[name] = OFF
+    for (const part of parts) out[variantName(part)] = ON
   }
   return out
 }
