@@ -3,6 +3,7 @@
 
 import { ADDRESS_POOL_EXTRAS } from './schema-extras-address-pool.mjs'
 import { GATEWAY_EXTRAS } from './schema-extras-gateway.mjs'
+import { KUMA_EXTRAS } from './schema-extras-kuma.mjs'
 import { PACKET_POLICY_EXTRAS } from './schema-extras-packet-policy.mjs'
 import { ROUTING_EXTRAS } from './schema-extras-routing.mjs'
 
@@ -16,6 +17,7 @@ const objectMeta = [`${META}.ObjectMeta`, 'Standard object metadata.']
 export const EXTRAS = {
   ...ADDRESS_POOL_EXTRAS,
   ...GATEWAY_EXTRAS,
+  ...KUMA_EXTRAS,
   ...PACKET_POLICY_EXTRAS,
   ...ROUTING_EXTRAS,
   [`${META}.PartialObjectMetadata`]: {

@@ -65,6 +65,8 @@ import { volumeAttributesClasses } from './storage/v1/volume-attributes-class.ts
 import { runtimeClasses } from './node/v1/runtime-class.ts'
 import { certificateSigningRequests } from './certificates/v1/certificate-signing-request.ts'
 import { imageRecipes } from './biplane.dev/v1alpha1/image-recipe.ts'
+import { meshAuthorizationPolicies, meshRequestAuthentications } from './biplane.dev/v1alpha1/mesh-request-policies.ts'
+import { meshHttpRoutes, meshObjects, meshPolicies, meshTcpRoutes } from './kuma.io/v1alpha1/index.ts'
 import { addressPools } from './routing.biplane.dev/v1alpha1/address-pool.ts'
 import { bgpPeers } from './routing.biplane.dev/v1alpha1/bgp-peer.ts'
 import { routePolicies } from './routing.biplane.dev/v1alpha1/route-policy.ts'
@@ -142,4 +144,10 @@ export const BUILT_IN_KINDS: readonly KindDefinition<any>[] = [
   tlsRoutesV1alpha3,
   tcpRoutesV1alpha2,
   tlsRoutesV1alpha2,
+  ...meshObjects,
+  ...meshPolicies,
+  meshHttpRoutes,
+  meshTcpRoutes,
+  meshRequestAuthentications,
+  meshAuthorizationPolicies,
 ]

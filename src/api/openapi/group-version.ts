@@ -21,7 +21,7 @@ export function kindsOf(path: string, kinds: readonly KindDefinition[]): readonl
  * of another form. Says nothing on whether the schema is a kind at all.
  */
 export function gvkOfSchemaName(name: string): GroupVersionKind | undefined {
-  const hit = /^(?:io\.k8s\.(?:api|[\w-]+\.pkg\.apis)|dev(?:\.biplane)?)\.([\w-]+)\.(v\d\w*)\.(\w+)$/.exec(name)
+  const hit = /^(?:io\.k8s\.(?:api|[\w-]+\.pkg\.apis)|dev(?:\.biplane)?|io(?=\.kuma\.))\.([\w-]+)\.(v\d\w*)\.(\w+)$/.exec(name)
   if (!hit) return undefined
   const [, packageName = '', version = '', kind = ''] = hit
   return { group: GROUPS[packageName] ?? packageName, version, kind }
@@ -42,6 +42,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   discovery: 'discovery.k8s.io',
   events: 'events.k8s.io',
   flowcontrol: 'flowcontrol.apiserver.k8s.io',
+  kuma: 'kuma.io',
   gateway: 'gateway.networking.k8s.io',
   networking: 'networking.k8s.io',
   networkpolicy: 'policy.networking.k8s.io',
