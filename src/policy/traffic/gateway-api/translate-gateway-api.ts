@@ -1,0 +1,170 @@
+import type { ParentReference } from '../../../api/gateway.networking.k8s.io/v1/references.ts'
+import { GATEWAY_GROUP } from '../../../api/gateway.networking.k8s.io/v1/references.ts'
+import type { KubeObject } from '../../../api/meta/object.ts'
+import type { GatewayListener, TrafficRoute, TrafficRule } from '../input/route.ts'
+import type { Finding } from '../input/world.ts'
+import type { DownstreamTls, Origin, Secret } from '../model/index.ts'
+import { GATEWAY_CONTROLLER, originOf, type GatewayObjects, type Problem } from './gateway-objects.ts'
+import { judgeParent, type JudgedGateway, type ParentJudgement } from './judge-attachment.ts'
+import { backendTlsOf, judgeBackendTls, type BackendTlsJudgement } from './judge-backend-tls.ts'
+import { isListenerUsable, judgeListeners, type ListenerJudgement } from './judge-listeners.ts'
+import { indexObjects, type ObjectIndex } from './object-index.ts'
+import { routeReferrer, translateBackend, type RouteContext } from './translate-backends.ts'
+import { translateGrpcRules } from './translate-grpc-route.ts'
+import { translateHttpRules } from './translate-http-route.ts'
+import { translateIngresses } from './translate-ingress.ts'
+
+/** What there is to say about a route. */
+export interface RouteJudgement {
+  readonly kind: 'HTTPRoute' | 'GRPCRoute' | 'TCPRoute' | 'TLSRoute'
+  readonly route: KubeObject & { readonly spec: { readonly parentRefs?: ParentReference[] | undefined } }
+  readonly origin: Origin
+  /** Only those that are ours. */
+  readonly parents: readonly ParentJudgement[]
+  readonly resolvedRefs?: Problem
+}
+
+/** Gateway API and Ingress in the compiler's terms, and what statuses say about it. */
+export interface TranslatedGatewayApi {
+  readonly routes: readonly TrafficRoute[]
+  readonly gateways: readonly GatewayListener[]
+  /** By name. */
+  readonly secrets: ReadonlyMap<string, Secret>
+  readonly findings: readonly Finding[]
+  /** By `namespace/name`: gateways of our classes. */
+  readonly judgedGateways: ReadonlyMap<string, JudgedGateway>
+  readonly judgedRoutes: readonly RouteJudgement[]
+  readonly judgedBackendTls: readonly BackendTlsJudgement[]
+}
+
+/** Pure: the same objects give the same answer, in whatever order they come. */
+export function translateGatewayApi(objects: GatewayObjects): TranslatedGatewayApi {
+  const index = indexObjects(objects)
+  const judgedGateways = judgeGateways(objects, index)
+  const judgedBackendTls = judgeBackendTls(objects.backendTLSPolicies ?? [], index)
+  const tlsOf = backendTlsOf(judgedBackendTls, index)
+  const findings: Finding[] = []
+  const routes: TrafficRoute[] = []
+  const judgedRoutes: RouteJudgement[] = []
+  const add = <T extends RouteJudgement['route']>(
+    kind: RouteJudgement['kind'],
+    list: readonly T[] = [],
+    rules: (route: T, context: RouteContext) => TrafficRule[],
+  ): void => {
+    for (const route of list) {
+      const judged = translateRoute({ kind, route, index, judgedGateways, tlsOf }, (context) => rules(route, context))
+      if (!judged) continue
+      judgedRoutes.push(judged.judgement)
+      findings.push(...judged.findings)
+      if (judged.translated.parents.length > 0) routes.push(judged.translated)
+    }
+  }
+  add('HTTPRoute', objects.httpRoutes, translateHttpRules)
+  add('GRPCRoute', objects.grpcRoutes, translateGrpcRules)
+  for (const [kind, list] of [['TCPRoute', objects.tcpRoutes] as const, ['TLSRoute', objects.tlsRoutes] as const]) {
+    add(kind, list, ({ spec }, context) =>
+      spec.rules.map(({ name, backendRefs }) => ({
+        ...(name ? { name } : {}),
+        matches: [],
+        backends: backendRefs.map((backend) => translateBackend(context, backend)),
+      })),
+    )
+  }
+  const ingress = translateIngresses(objects.ingresses ?? [], objects.ingressClasses ?? [], index)
+  const used = [...judgedGateways.values()].flatMap(({ listeners }) => listeners.filter(isListenerUsable).flatMap(({ secrets }) => secrets))
+  const authorities = judgedBackendTls.flatMap((one) => (one.tls && one.authorities ? [one.authorities] : []))
+  return {
+    routes: [...routes, ...ingress.routes],
+    gateways: [...[...judgedGateways.values()].flatMap(gatewayListeners), ...ingress.gateways],
+    secrets: new Map([...used, ...authorities, ...ingress.secrets].map((secret) => [secret.name, secret])),
+    findings: [...findings, ...ingress.findings],
+    judgedGateways,
+    judgedRoutes,
+    judgedBackendTls,
+  }
+}
+
+function judgeGateways({ gatewayClasses = [], gateways = [] }: GatewayObjects, index: ObjectIndex): Map<string, JudgedGateway> {
+  const ours = new Set(gatewayClasses.filter(({ spec }) => spec.controllerName === GATEWAY_CONTROLLER).map(({ metadata }) => metadata.name))
+  return new Map(
+    gateways
+      .filter(({ spec }) => ours.has(spec.gatewayClassName))
+      .map((gateway) => [`${gateway.metadata.namespace}/${gateway.metadata.name}`, { gateway, listeners: judgeListeners(gateway, index) }]),
+  )
+}
+
+interface RouteInput {
+  readonly kind: RouteJudgement['kind']
+  readonly route: RouteJudgement['route'] & { readonly spec: { readonly hostnames?: string[] | undefined } }
+  readonly index: ObjectIndex
+  readonly judgedGateways: ReadonlyMap<string, JudgedGateway>
+  readonly tlsOf: RouteContext['tlsOf']
+}
+
+function translateRoute(
+  { kind, route, index, judgedGateways, tlsOf }: RouteInput,
+  rulesOf: (context: RouteContext) => TrafficRule[],
+): { judgement: RouteJudgement; translated: TrafficRoute; findings: Finding[] } | undefined {
+  const origin = originOf(kind, GATEWAY_GROUP, route)
+  const hostnames = (route.spec.hostnames ?? []).map((one) => one.toLowerCase())
+  const shape = { kind, namespace: origin.namespace, hostnames }
+  const attached = (route.spec.parentRefs ?? [])
+    .map((parentRef) => judgeParent(shape, parentRef, judgedGateways, index))
+    .filter((one) => one !== undefined)
+  if (attached.length === 0) return undefined
+  const context: RouteContext = { from: routeReferrer(kind, origin.namespace), index, tlsOf, unresolved: [], unsupported: [] }
+  const rules = rulesOf(context)
+  const unsupported = context.unsupported[0]
+  // a route that cannot be carried out as written is refused as a whole: half of it could let pass what the other half was to stop
+  const parents = unsupported
+    ? attached.map(({ parentRef }): ParentJudgement => ({ parentRef, accepted: unsupported, parents: [] }))
+    : attached
+  const problems = [
+    ...context.unresolved,
+    ...context.unsupported,
+    ...parents.flatMap(({ accepted }) => (accepted && accepted !== unsupported ? [accepted] : [])),
+  ]
+  const resolvedRefs = context.unresolved[0]
+  return {
+    judgement: { kind, route, origin, parents, ...(resolvedRefs ? { resolvedRefs } : {}) },
+    translated: {
+      origin,
+      kind: ({ HTTPRoute: 'http', GRPCRoute: 'grpc', TCPRoute: 'tcp', TLSRoute: 'tls' } as const)[kind],
+      parents: parents.flatMap((parent) => parent.parents),
+      hostnames,
+      rules,
+      unmatched: 'notFound',
+    },
+    findings: problems.map(({ reason, message }) => ({ origin, type: 'Invalid', reason, message })),
+  }
+}
+
+function gatewayListeners({ gateway, listeners }: JudgedGateway): GatewayListener[] {
+  const origin = originOf('Gateway', GATEWAY_GROUP, gateway)
+  return listeners.filter(isListenerUsable).map((judged) => {
+    const { listener } = judged
+    const tls = downstreamTls(judged)
+    return {
+      gateway: { namespace: origin.namespace, name: origin.name },
+      section: listener.name,
+      port: listener.port,
+      protocol: PROTOCOLS[listener.protocol] ?? 'tcp',
+      ...(listener.hostname ? { hostname: listener.hostname.toLowerCase() } : {}),
+      ...(tls ? { tls } : {}),
+      origin,
+    }
+  })
+}
+
+const PROTOCOLS: Readonly<Record<string, GatewayListener['protocol']>> = { HTTP: 'http', HTTPS: 'https', TLS: 'tls', TCP: 'tcp' }
+
+function downstreamTls({ listener, secrets, clientCa }: ListenerJudgement): DownstreamTls | undefined {
+  if (listener.protocol !== 'HTTPS' && listener.protocol !== 'TLS') return undefined
+  if (listener.protocol === 'TLS' && listener.tls?.mode === 'Passthrough') return { mode: 'passthrough' }
+  return {
+    mode: 'terminate',
+    certificates: secrets.filter(({ certificate }) => certificate !== undefined).map(({ name }) => name),
+    ...(clientCa ? { clientCa } : {}),
+    alpn: listener.protocol === 'HTTPS' ? ['h2', 'http/1.1'] : [],
+  }
+}
