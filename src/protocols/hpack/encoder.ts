@@ -73,7 +73,7 @@ export class HpackEncoder {
     const length = this.#huffman ? huffmanLength(text) : text.length
     if (!this.#huffman || length >= text.length) {
       at = writeInteger(target, at, 0, 127, text.length)
-      return at + target.latin1Write(text, at)
+      return at + target.write(text, at, 'latin1')
     }
     at = writeInteger(target, at, 0x80, 127, length)
     return encodeHuffman(text, target, at)

@@ -130,8 +130,8 @@ export function decodeLiteral(bytes: Buffer, start: number, end: number): string
   let text: string
   if (isHuffman) {
     const room = scratchFor(end - at)
-    text = room.latin1Slice(0, Math.abs(decodeHuffman(bytes, at, end, room, 0)))
-  } else text = bytes.latin1Slice(at, end)
+    text = room.toString('latin1', 0, Math.abs(decodeHuffman(bytes, at, end, room, 0)))
+  } else text = bytes.toString('latin1', at, end)
   texts.keep(bytes, start, end, text)
   return text
 }
@@ -160,7 +160,7 @@ export function writeField(target: Buffer, at: number, name: FieldName, value: s
   const prefix = name.prefix
   for (let i = 0; i < prefix.length; i++) target[at++] = prefix[i] as number
   at = writeInteger(target, at, 0, 127, value.length)
-  if (value.length > 24) return at + target.latin1Write(value, at)
+  if (value.length > 24) return at + target.write(value, at, 'latin1')
   for (let i = 0; i < value.length; i++) target[at++] = value.charCodeAt(i)
   return at
 }
