@@ -136,6 +136,8 @@ export interface Exchange {
   readonly startedMs: number
   /** Notes of layers for each other and for the access log; keys are symbols of `context.ts` of the layers. */
   readonly context: Map<symbol, unknown>
+  /** What the stack of layers knows of this exchange, in one object: cheaper than the map. Set by the stack's first layer; the engine clears it on reuse. */
+  layerState?: unknown
   readonly flags: Set<ResponseFlag>
   details: string
 
