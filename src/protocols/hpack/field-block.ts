@@ -3,7 +3,7 @@ import { type FieldName, fieldName } from './field-name.ts'
 import { decodeHuffman } from './huffman.ts'
 import { STATIC_FIELDS, STATIC_TABLE } from './static-table.ts'
 
-const FIRST_BYTES = 1024
+const FIRST_BYTES = 512
 /** A buffer larger than this is let go when the block is used again. */
 const KEPT_BYTES = 16_384
 
@@ -23,7 +23,7 @@ export function scratchFor(encodedBytes: number): Buffer {
  * to any peer byte for byte, and are decoded to strings only where somebody asks. Field `i` lies at `starts[i]` up to `starts[i + 1]`.
  */
 export class FieldBlock {
-  bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES)
+  bytes: Buffer = Buffer.allocUnsafe(FIRST_BYTES)
   length = 0
   count = 0
   readonly names: FieldName[] = []
@@ -43,7 +43,7 @@ export class FieldBlock {
     this.length = this.count = this.listBytes = 0
     this.isTooLarge = false
     this.fault = undefined
-    if (this.bytes.length > KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
+    if (this.bytes.length > KEPT_BYTES) this.bytes = Buffer.allocUnsafe(FIRST_BYTES)
   }
 
   /** Makes room for more bytes. */
