@@ -30,7 +30,10 @@ test('the order of objects does not matter', () => {
   for (const name of files) {
     const { input } = JSON.parse(readFileSync(new URL(name, DIR), 'utf8')) as Golden
     const reversed = Object.fromEntries(Object.entries(input).map(([key, list]) => [key, [...(list as unknown[])].reverse()]))
-    const sorted = (objects: GatewayObjects): string[] => translateGatewayApi(objects).routes.map((route) => JSON.stringify(route)).sort()
+    const sorted = (objects: GatewayObjects): string[] =>
+      translateGatewayApi(objects)
+        .routes.map((route) => JSON.stringify(route))
+        .sort()
     expect(sorted(reversed), name).toEqual(sorted(input))
   }
 })

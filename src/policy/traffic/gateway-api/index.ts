@@ -8,9 +8,11 @@
  *   judge-backend-tls       BackendTLSPolicy, conflicts included
  *   translate-*             rules, filters and backends by kind of route; Ingress
  *   merge-routes            the order of rules of several routes for one parent, for the compiler
+ *   bind-port               where the pod of a gateway listens
  *   hostnames               what hosts of listeners and routes have in common
  *   object-index            objects by name, and who may refer to what (ReferenceGrant)
  */
+export * from './bind-port.ts'
 export * from './gateway-objects.ts'
 export * from './hostnames.ts'
 export * from './judge-attachment.ts'

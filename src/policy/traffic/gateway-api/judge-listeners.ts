@@ -2,6 +2,7 @@ import { GATEWAY_GROUP, type RouteGroupKind } from '../../../api/gateway.network
 import type { Gateway } from '../../../api/gateway.networking.k8s.io/v1/gateway.ts'
 import type { Listener } from '../../../api/gateway.networking.k8s.io/v1/listener.ts'
 import type { Secret } from '../model/index.ts'
+import { gatewayBindPort } from './bind-port.ts'
 import type { Problem } from './gateway-objects.ts'
 import { judgeFrontend } from './judge-frontend.ts'
 import type { ObjectIndex } from './object-index.ts'
@@ -49,7 +50,7 @@ export function judgeListeners(gateway: Gateway, index: ObjectIndex): readonly L
       supportedKinds,
       ...(accepted ? { accepted } : {}),
       ...(resolvedRefs ? { resolvedRefs } : {}),
-      ...(conflicted ? { conflicted } : {}),
+      ...(conflicted && conflicted.reason !== 'PortUnavailable' ? { conflicted } : {}),
       secrets: [...certificates.secrets, ...(frontend?.authorities ? [frontend.authorities] : [])],
       ...(frontend?.authorities ? { clientCa: frontend.authorities.name } : {}),
     }
@@ -72,7 +73,12 @@ function kindsProblem(asked: readonly RouteGroupKind[] | undefined, supported: r
 function conflictOf(listener: Listener, all: readonly Listener[]): Problem | undefined {
   const layer = (protocol: string): string => (protocol === 'HTTPS' ? 'TLS' : protocol)
   for (const other of all) {
-    if (other === listener || other.port !== listener.port) continue
+    if (other === listener) continue
+    if (other.port !== listener.port && gatewayBindPort(other.port) === gatewayBindPort(listener.port)) {
+      const message = `Port ${listener.port} and port ${other.port} of listener ${other.name} are the same inside of the pod: use another one of them`
+      return { reason: 'PortUnavailable', message }
+    }
+    if (other.port !== listener.port) continue
     // UDP has ports of its own
     if ((other.protocol === 'UDP') !== (listener.protocol === 'UDP')) continue
     if (layer(other.protocol) !== layer(listener.protocol)) {

@@ -10,6 +10,8 @@ import { headerModifier } from './header-modifier.ts'
 export interface RouteContext {
   readonly from: Referrer
   readonly index: ObjectIndex
+  /** `namespace/name` of services that the route is for, and for nothing else: a consumer route may lead to its own parent without a grant (GEP-1426). */
+  readonly ownServices: ReadonlySet<string>
   /** TLS towards a port of a service, by BackendTLSPolicy. */
   tlsOf(namespace: string, name: string, port: number): UpstreamTls | undefined
   /** The first is what the condition ResolvedRefs says. */
@@ -56,7 +58,8 @@ function invalidReason(context: RouteContext, reference: BackendReference): Back
     problem('InvalidKind', `A backend of kind ${kind}${group === '' ? '' : ` of ${group}`} cannot be reached; use a Service`)
     return 'InvalidKind'
   }
-  if (!context.index.isPermitted(context.from, { group, kind, namespace, name })) {
+  const isOwn = isService && context.ownServices.has(`${namespace}/${name}`)
+  if (!isOwn && !context.index.isPermitted(context.from, { group, kind, namespace, name })) {
     problem('RefNotPermitted', `${shown} may not be referred to: no ReferenceGrant of namespace ${namespace} permits it`)
     return 'RefNotPermitted'
   }

@@ -7,6 +7,7 @@ import type { DownstreamTls, Origin, Secret } from '../model/index.ts'
 import { GATEWAY_CONTROLLER, originOf, type GatewayObjects, type Problem } from './gateway-objects.ts'
 import { judgeParent, type JudgedGateway, type ParentJudgement } from './judge-attachment.ts'
 import { backendTlsOf, judgeBackendTls, type BackendTlsJudgement } from './judge-backend-tls.ts'
+import { judgeBackendCertificate } from './judge-frontend.ts'
 import { isListenerUsable, judgeListeners, type ListenerJudgement } from './judge-listeners.ts'
 import { indexObjects, type ObjectIndex } from './object-index.ts'
 import { routeReferrer, translateBackend, type RouteContext } from './translate-backends.ts'
@@ -34,6 +35,8 @@ export interface TranslatedGatewayApi {
   /** By `namespace/name`: gateways of our classes. */
   readonly judgedGateways: ReadonlyMap<string, JudgedGateway>
   readonly judgedRoutes: readonly RouteJudgement[]
+  /** By `namespace/name`: certificates that gateways show to backends, of those that ask for it. */
+  readonly backendCertificates: ReadonlyMap<string, { readonly secret?: Secret; readonly problem?: Problem }>
   readonly judgedBackendTls: readonly BackendTlsJudgement[]
 }
 
@@ -41,6 +44,12 @@ export interface TranslatedGatewayApi {
 export function translateGatewayApi(objects: GatewayObjects): TranslatedGatewayApi {
   const index = indexObjects(objects)
   const judgedGateways = judgeGateways(objects, index)
+  const backendCertificates = new Map(
+    [...judgedGateways].flatMap(([key, { gateway }]) => {
+      const judged = judgeBackendCertificate(gateway, index)
+      return judged ? [[key, judged] as const] : []
+    }),
+  )
   const judgedBackendTls = judgeBackendTls(objects.backendTLSPolicies ?? [], index)
   const tlsOf = backendTlsOf(judgedBackendTls, index)
   const findings: Finding[] = []
@@ -80,6 +89,7 @@ export function translateGatewayApi(objects: GatewayObjects): TranslatedGatewayA
     findings: [...findings, ...ingress.findings],
     judgedGateways,
     judgedRoutes,
+    backendCertificates,
     judgedBackendTls,
   }
 }
@@ -112,7 +122,14 @@ function translateRoute(
     .map((parentRef) => judgeParent(shape, parentRef, judgedGateways, index))
     .filter((one) => one !== undefined)
   if (attached.length === 0) return undefined
-  const context: RouteContext = { from: routeReferrer(kind, origin.namespace), index, tlsOf, unresolved: [], unsupported: [] }
+  const context: RouteContext = {
+    from: routeReferrer(kind, origin.namespace),
+    index,
+    tlsOf,
+    ownServices: ownServices(route.spec.parentRefs ?? [], origin.namespace),
+    unresolved: [],
+    unsupported: [],
+  }
   const rules = rulesOf(context)
   const unsupported = context.unsupported[0]
   // a route that cannot be carried out as written is refused as a whole: half of it could let pass what the other half was to stop
@@ -137,6 +154,11 @@ function translateRoute(
     },
     findings: problems.map(({ reason, message }) => ({ origin, type: 'Invalid', reason, message })),
   }
+}
+
+function ownServices(parents: readonly ParentReference[], own: string): ReadonlySet<string> {
+  if (!parents.every(({ group, kind }) => group === '' && kind === 'Service')) return new Set()
+  return new Set(parents.map(({ namespace = own, name }) => `${namespace}/${name}`))
 }
 
 function gatewayListeners({ gateway, listeners }: JudgedGateway): GatewayListener[] {
