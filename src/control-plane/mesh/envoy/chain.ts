@@ -5,6 +5,7 @@ import {
   type Listener,
   type ProxySettings,
   type RouteConfiguration,
+  type StringMatch,
   type TcpProxy,
 } from '../../../policy/traffic/model/index.ts'
 import { httpFilter, type HttpContext } from './http.ts'
@@ -69,7 +70,7 @@ function waysOf(chain: FilterChain, { settings }: ListenerContext, note: Note): 
     const way = (suffix: string, offered: readonly string[], codec: Codec, answered = offered): Way => ({
       suffix: `#mesh${suffix}`,
       match: { transport_protocol: 'tls', application_protocols: offered },
-      socket: meshServerSocket(tls, Object.keys(settings.trust), answered),
+      socket: meshServerSocket(tls, Object.keys(settings.trust), answered, codec === 'tcp' ? callers(chain, note) : []),
       codec,
     })
     if (!http) return [way('', Object.values(MESH_ALPN), 'tcp')]
@@ -100,6 +101,22 @@ function waysOf(chain: FilterChain, { settings }: ListenerContext, note: Note): 
     const alpn = transport === 'mesh' ? { application_protocols: Object.values(MESH_ALPN) } : {}
     return [opaque(`#${transport === 'mesh' ? 'opaque-mesh' : 'tls'}`, { transport_protocol: 'tls', ...alpn })]
   })
+}
+
+/**
+ * Envoy's network RBAC judges when the client's first byte comes, and a server that speaks first has spoken by then. Where rules allow by identity alone, TLS
+ * accepts no other one, which is earlier.
+ */
+function callers({ connection }: FilterChain, note: Note): readonly StringMatch[] {
+  const rbac = connection?.rbac
+  if (!rbac || rbac.dryRun) return []
+  const allowed = [...rbac.allow, ...rbac.shadowDeny].flatMap(({ principals }) => (principals.length === 0 ? [{}] : principals))
+  const names = allowed.flatMap(({ spiffeId }) => (spiffeId ? [spiffeId] : []))
+  const byName = rbac.otherwise === 'deny' && names.length > 0 && names.length === allowed.length
+  if (rbac.deny.length > 0 || (rbac.otherwise === 'deny' && !byName)) {
+    note('rules of a connection are judged at the first byte of the client: a server that speaks first is heard before')
+  }
+  return byName ? names : []
 }
 
 function connectionFilters({ direction, address }: Listener, { connection, http, tcp }: FilterChain): readonly Json[] {

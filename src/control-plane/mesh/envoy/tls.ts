@@ -27,10 +27,10 @@ export const caSecretName = (name: string): string => `ca|${name}`
 const uriMatcher = (matcher: Json): Json => ({ san_type: 'URI', matcher })
 
 /** Identities that are accepted: these, or all of the trusted domains; none is trusted where there are no domains. */
-function meshValidation(identities: readonly string[], trustDomains: readonly string[]): Json {
+function meshValidation(identities: readonly StringMatch[], trustDomains: readonly string[]): Json {
   const matchers =
     identities.length > 0
-      ? identities.toSorted(byText).map((exact) => uriMatcher({ exact }))
+      ? identities.map((match) => uriMatcher(stringMatcher(match)))
       : trustDomains.toSorted(byText).map((domain) => uriMatcher({ prefix: `spiffe://${domain}/` }))
   return {
     combined_validation_context: {
@@ -52,15 +52,20 @@ const socket = (type: 'DownstreamTlsContext' | 'UpstreamTlsContext', fields: Jso
   typed_config: any(`${TLS}${type}`, fields),
 })
 
-/** `transport_socket` of a chain where TLS of the mesh ends; `alpn` is what is answered. */
-export function meshServerSocket(tls: DownstreamTls & { mode: 'mesh' }, trustDomains: readonly string[], alpn: readonly string[]): Json {
+/** `transport_socket` of a chain where TLS of the mesh ends; `alpn` is what is answered, `identities` those that may come in at all (empty: all trusted). */
+export function meshServerSocket(
+  tls: DownstreamTls & { mode: 'mesh' },
+  trustDomains: readonly string[],
+  alpn: readonly string[],
+  identities: readonly StringMatch[] = [],
+): Json {
   return socket('DownstreamTlsContext', {
     require_client_certificate: true,
     common_tls_context: {
       tls_params: versions(tls.versions, tls.ciphers, 'TLS12'),
       alpn_protocols: alpn,
       tls_certificate_sds_secret_configs: [local(IDENTITY_SECRET)],
-      ...meshValidation([], trustDomains),
+      ...meshValidation(identities, trustDomains),
     },
   })
 }
@@ -91,7 +96,10 @@ export function meshClientSocket(
       tls_params: versions(undefined, undefined, 'TLS12'),
       alpn_protocols: alpn,
       tls_certificate_sds_secret_configs: [local(IDENTITY_SECRET)],
-      ...meshValidation(identities, trustDomains),
+      ...meshValidation(
+        identities.toSorted(byText).map((exact) => ({ exact })),
+        trustDomains,
+      ),
     },
   })
 }
