@@ -114,7 +114,8 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, Bound>>>> =
   HTTPQueryParamMatch: { name: headerName, value: text(1024) },
   HTTPBackendRef: { ...reference, filters: list(16), weight },
   HTTPHeaderFilter: { add: list(16), remove: list(16), set: list(16) },
-  HTTPHeader: { name: headerName, value: headerValue },
+  // upstream lets line ends pass in GRPCRoutes: they would end the header
+  HTTPHeader: { name: headerName, value: plainHeaderValue },
   HTTPRequestMirrorFilter: { percent: { min: 0, max: 100 } },
   BackendObjectReference: reference,
   BackendRef: { ...reference, weight },

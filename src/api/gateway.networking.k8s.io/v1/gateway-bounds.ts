@@ -20,8 +20,18 @@ function walk(errors: FieldErrors, schema: Schema, field: string, value: unknown
     const bound = bounds?.[name]
     if (bound) checkBound(errors, bound, at, child)
     const property = schema.properties.get(name)
-    if (property) walk(errors, property.schema, at, child)
+    if (!property) continue
+    if (property.listType === 'set' && Array.isArray(child)) checkSet(errors, at, child)
+    walk(errors, property.schema, at, child)
   }
+}
+
+function checkSet(errors: FieldErrors, field: string, list: readonly unknown[]): void {
+  const seen = new Set<unknown>()
+  list.forEach((one, i) => {
+    if (seen.has(one)) errors.duplicate(`${field}[${i}]`, one)
+    seen.add(one)
+  })
 }
 
 function checkBound(errors: FieldErrors, bound: Bound, field: string, value: unknown): void {

@@ -233,6 +233,14 @@ const cases: [KindDefinition<any>, object, string[]][] = [
     rule({ matches: [{ method: { service: 'a/b' } }] }),
     [`${at}.matches[0].method.service: Invalid value: "a/b": must be the full name of a service such as shop.v1.Cart`],
   ],
+  [
+    httpRoutes,
+    filters({ type: 'RequestHeaderModifier', requestHeaderModifier: { remove: ['a', 'a'], set: [{ name: 'b', value: 'x\r\ny' }] } }),
+    [
+      `${at}.filters[0].requestHeaderModifier.remove[1]: Duplicate value: "a"`,
+      `${at}.filters[0].requestHeaderModifier.set[0].value: Invalid value: "x\\r\\ny": must be visible ASCII with single spaces between`,
+    ],
+  ],
   [tcpRoutes, rule({ backendRefs: [backend] }), []],
   [tcpRoutes, { rules: [{ backendRefs: [backend] }, { backendRefs: [backend] }] }, ['spec.rules: Too many: 2: must have at most 1 item']],
   [tlsRoutes, { hostnames: ['a.example'], ...rule({ backendRefs: [backend] }) }, []],
