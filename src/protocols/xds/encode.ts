@@ -150,9 +150,7 @@ function writeBody(type: TypeRef, value: unknown, depth: number): void {
     case 'timestamp':
       return writeTime(parseTimestamp(value))
     case 'wrapper':
-      if (!isZero({ kind: type.wrapped ?? 's', typeName: '' }, value))
-        writeTagged({ kind: type.wrapped ?? 's', typeName: '' }, 1, value, depth)
-      return
+      return writeWrapped(type.wrapped ?? 's', value)
     case 'empty':
       record(value, 'google.protobuf.Empty')
       return

@@ -12,6 +12,7 @@
  *
  * A function that needs more than one resource takes the others in a context: that is what its answer has to be made again for.
  */
+export { envoyGenerator, type EnvoyGeneratorOptions } from './generator.ts'
 export { generateEnvoy, type EnvoyInput, type EnvoyOutput, type EnvoyResource } from './generate.ts'
 export { type Interception } from './listener.ts'
 export { type Place } from './endpoints.ts'
