@@ -11,8 +11,8 @@ const SIZES = [0, 1, 100, 16_383, 16_384, 16_385, 65_535, 65_536, 300_000, 5_000
 
 /** Echoes bodies and trailers; `/slow` never answers, `/reset` resets, `/early` answers before the body. */
 function startUpstream(): Promise<http2.Http2Server> {
-  const server = http2.createServer({ settings: { maxConcurrentStreams: 50, enableConnectProtocol: true } })
-  server.on('stream', (stream, headers, _flags, raw) => {
+  const server = http2.createServer({ maxSessionMemory: 1000, settings: { maxConcurrentStreams: 50, enableConnectProtocol: true } })
+  server.on('stream', (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, _flags: number, raw: string[]) => {
     stream.on('error', () => undefined)
     const path = headers[':path'] ?? ''
     if (path === '/slow') return
@@ -20,8 +20,7 @@ function startUpstream(): Promise<http2.Http2Server> {
     if (path === '/refuse') return stream.close(http2.constants.NGHTTP2_REFUSED_STREAM)
     if (path === '/half') {
       stream.respond({ ':status': 200 })
-      stream.write('half')
-      return void setImmediate(() => stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR))
+      return void stream.write('half', () => stream.destroy(new Error('broken off')))
     }
     if (path === '/early') return stream.respond({ ':status': 403 }, { endStream: true })
     if (path === '/headers') {
@@ -79,7 +78,8 @@ describe('HTTP/2 through the engine', () => {
   beforeAll(async () => {
     upstream = await startUpstream()
     proxy = await startMiniProxy((upstream.address() as AddressInfo).port)
-    client = http2.connect(`http://127.0.0.1:${proxy.port}`)
+    // Node counts what waits for windows as memory of the session.
+    client = http2.connect(`http://127.0.0.1:${proxy.port}`, { maxSessionMemory: 1000 })
   })
 
   afterAll(async () => {
@@ -116,7 +116,8 @@ describe('HTTP/2 through the engine', () => {
     const long = 'v'.repeat(20_000)
     const answer = await request(client, { ':path': '/headers', 'x-many': ['1', '2'], 'x-long': long, 'user-agent': 'ü' })
     const seen = JSON.parse(answer.headers['x-seen'] as string) as string[]
-    expect(seen).toEqual(expect.arrayContaining(['x-many', '1, 2', 'x-long', long]))
+    const values = (name: string): string[] => seen.filter((_, i) => i % 2 === 1 && seen[i - 1] === name)
+    expect([values('x-many'), values('x-long'), values('user-agent')]).toEqual([['1', '2'], [long], ['ü']])
     expect(answer.headers['set-cookie']).toEqual(['a=1', 'b=2'])
   })
 
@@ -205,7 +206,15 @@ describe('HTTP/2 through the engine', () => {
   })
 
   test('curl speaks to it by prior knowledge', async () => {
-    const { stdout } = await run('curl', ['-s', '--http2-prior-knowledge', '-d', 'hello', '-w', ' %{http_code} %{http_version}', `http://127.0.0.1:${proxy.port}/echo`])
+    const { stdout } = await run('curl', [
+      '-s',
+      '--http2-prior-knowledge',
+      '-d',
+      'hello',
+      '-w',
+      ' %{http_code} %{http_version}',
+      `http://127.0.0.1:${proxy.port}/echo`,
+    ])
     expect(stdout).toBe('hello 200 2')
   })
 

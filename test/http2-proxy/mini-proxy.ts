@@ -48,7 +48,7 @@ export function joinStreams(down: DownstreamStream, head: RequestHead, endpoint:
       onFailure({ kind, unprocessed }) {
         if (isOver) return
         isOver = true
-        if (hasHead || kind === 'reset') return down.reset('cancel')
+        if (hasHead || kind === 'reset') return down.reset('internal')
         const fields: [string, string][] = [['x-failure', `${kind}${unprocessed ? ' unprocessed' : ''}`]]
         down.sendHead({ status: 503, headers: plainHeaders(fields), endsWithHead: true }, true)
       },
@@ -129,8 +129,10 @@ export async function startMiniProxy(
   const served = new Set<ServedHttp2>()
   const server = net.createServer((socket) => {
     const connection: Connection = netConnection(socket)
-    const one: ServedHttp2 = serveHttp2(connection, { clock: systemClock, ...options.serve, onClose: () => served.delete(one) }, (down, head) =>
-      joinStreams(down, head, endpoint),
+    const one: ServedHttp2 = serveHttp2(
+      connection,
+      { clock: systemClock, ...options.serve, onClose: () => served.delete(one) },
+      (down, head) => joinStreams(down, head, endpoint),
     )
     served.add(one)
   })

@@ -135,6 +135,7 @@ export class Http2Session implements FrameSink {
     if (stream.isClosed || this.#ended) return
     this.#writeReset(stream.id, code)
     this.#forget(stream)
+    this.#settle()
   }
 
   #writeReset(id: number, code: number): void {
@@ -210,7 +211,9 @@ export class Http2Session implements FrameSink {
   }
 
   #halfEnded(stream: Http2Stream): void {
-    if (stream.localEnded && stream.remoteEnded) this.#forget(stream)
+    if (!stream.localEnded || !stream.remoteEnded || stream.isClosed) return
+    this.#forget(stream)
+    this.#settle()
   }
 
   #forget(stream: Http2Stream): void {
@@ -218,6 +221,10 @@ export class Http2Session implements FrameSink {
     stream.isClosed = true
     this.sender.forget(stream)
     this.streams.delete(stream.id)
+  }
+
+  /** After handlers have heard of it: there is room for another stream, or this was the last one. */
+  #settle(): void {
     if (this.#ended) return
     this.#events.onCapacity()
     this.#endIfDrained()
@@ -360,10 +367,12 @@ export class Http2Session implements FrameSink {
       isConnection: false,
     }
     stream.handler?.onReset(stream, reset)
+    this.#settle()
   }
 
   onSettings(bytes: Buffer, start: number, end: number): void {
     if (!this.#controls.take(this.#now)) return this.fail(ErrorCode.enhanceYourCalm, 'too many SETTINGS')
+    if (this.peer.isUnknown) this.peer.maxConcurrentStreams = Infinity
     this.peer.isUnknown = false
     for (let p = start; p < end; p += 6) {
       const fault = applySetting(this, bytes.readUInt16BE(p), bytes.readUInt32BE(p + 2), this.#server)
@@ -403,7 +412,7 @@ export class Http2Session implements FrameSink {
       }
     }
     this.#events.onGoAway(code, debug)
-    this.#endIfDrained()
+    this.#settle()
   }
 
   onWindowUpdate(id: number, more: number): void {

@@ -47,7 +47,8 @@ export function writeSettings(output: FrameOutput, limits: SessionLimits, isServ
 
 /** What the peer has announced. */
 export class PeerSettings {
-  maxConcurrentStreams: number = 100
+  /** Few until its settings have come: more could be refused. */
+  maxConcurrentStreams: number = 16
   maxHeaderListBytes: number = Infinity
   connectProtocol = false
   /** Until its first SETTINGS frame has come. */

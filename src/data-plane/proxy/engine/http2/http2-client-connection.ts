@@ -61,6 +61,11 @@ export class Http2ClientConnection {
     return this.#session.canOpen && (this.#maxRequests === 0 || this.#requests < this.#maxRequests)
   }
 
+  /** It takes no more streams, for ever. */
+  get isGoingAway(): boolean {
+    return this.#session.isGoingAway
+  }
+
   /** The peer's settings are known. */
   get isSettled(): boolean {
     return !this.#session.peer.isUnknown

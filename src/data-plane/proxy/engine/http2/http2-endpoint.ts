@@ -141,7 +141,9 @@ export class Http2Endpoint implements EngineEndpoint {
   }
 
   #dialIfNeeded(): void {
-    if (this.#waiting.length <= this.#dialing.size * ASSUMED_STREAMS) return
+    // Connections whose peer has not said how many streams it takes will have room soon.
+    const soon = this.#dialing.size + this.#open.filter(({ isSettled, isGoingAway }) => !isSettled && !isGoingAway).length
+    if (this.#waiting.length <= soon * ASSUMED_STREAMS) return
     const { admit, dial } = this.#options
     if (!admit.connectionOpening()) {
       // Those of other endpoints count, too. With a connection of our own there will be room again.
