@@ -61,7 +61,7 @@ export function translateGatewayApi(objects: GatewayObjects): TranslatedGatewayA
     rules: (route: T, context: RouteContext) => TrafficRule[],
   ): void => {
     for (const route of list) {
-      const judged = translateRoute({ kind, route, index, judgedGateways, tlsOf }, (context) => rules(route, context))
+      const judged = translateRoute({ kind, route, index, judgedGateways, tlsOf, backendCertificates }, (context) => rules(route, context))
       if (!judged) continue
       judgedRoutes.push(judged.judgement)
       findings.push(...judged.findings)
@@ -81,11 +81,12 @@ export function translateGatewayApi(objects: GatewayObjects): TranslatedGatewayA
   }
   const ingress = translateIngresses(objects.ingresses ?? [], objects.ingressClasses ?? [], index)
   const used = [...judgedGateways.values()].flatMap(({ listeners }) => listeners.filter(isListenerUsable).flatMap(({ secrets }) => secrets))
+  const shown = [...backendCertificates.values()].flatMap(({ secret }) => secret ?? [])
   const authorities = judgedBackendTls.flatMap((one) => (one.tls && one.authorities ? [one.authorities] : []))
   return {
     routes: [...routes, ...ingress.routes],
     gateways: [...[...judgedGateways.values()].flatMap(gatewayListeners), ...ingress.gateways],
-    secrets: new Map([...used, ...authorities, ...ingress.secrets].map((secret) => [secret.name, secret])),
+    secrets: new Map([...used, ...authorities, ...shown, ...ingress.secrets].map((secret) => [secret.name, secret])),
     findings: [...findings, ...ingress.findings],
     judgedGateways,
     judgedRoutes,
@@ -109,10 +110,11 @@ interface RouteInput {
   readonly index: ObjectIndex
   readonly judgedGateways: ReadonlyMap<string, JudgedGateway>
   readonly tlsOf: RouteContext['tlsOf']
+  readonly backendCertificates: TranslatedGatewayApi['backendCertificates']
 }
 
 function translateRoute(
-  { kind, route, index, judgedGateways, tlsOf }: RouteInput,
+  { kind, route, index, judgedGateways, tlsOf, backendCertificates }: RouteInput,
   rulesOf: (context: RouteContext) => TrafficRule[],
 ): { judgement: RouteJudgement; translated: TrafficRoute; findings: Finding[] } | undefined {
   const origin = originOf(kind, GATEWAY_GROUP, route)
@@ -122,10 +124,14 @@ function translateRoute(
     .map((parentRef) => judgeParent(shape, parentRef, judgedGateways, index))
     .filter((one) => one !== undefined)
   if (attached.length === 0) return undefined
+  const certificate = shownCertificate(attached, backendCertificates)
   const context: RouteContext = {
     from: routeReferrer(kind, origin.namespace),
     index,
-    tlsOf,
+    tlsOf(namespace, name, port) {
+      const tls = tlsOf(namespace, name, port)
+      return tls?.mode === 'tls' && certificate ? { ...tls, certificate } : tls
+    },
     ownServices: ownServices(route.spec.parentRefs ?? [], origin.namespace),
     unresolved: [],
     unsupported: [],
@@ -154,6 +160,18 @@ function translateRoute(
     },
     findings: problems.map(({ reason, message }) => ({ origin, type: 'Invalid', reason, message })),
   }
+}
+
+/** Name of the certificate that backends of a route see: its first gateway's that has one. */
+function shownCertificate(
+  attached: readonly ParentJudgement[],
+  certificates: TranslatedGatewayApi['backendCertificates'],
+): string | undefined {
+  for (const parent of attached.flatMap(({ parents }) => parents)) {
+    const name = parent.type === 'gateway' ? certificates.get(`${parent.namespace}/${parent.name}`)?.secret?.name : undefined
+    if (name) return name
+  }
+  return undefined
 }
 
 function ownServices(parents: readonly ParentReference[], own: string): ReadonlySet<string> {
