@@ -12,6 +12,7 @@ import {
   gateways,
   grpcRoutes,
   httpRoutes,
+  listenerSets,
   referenceGrants,
   tcpRoutes,
   tlsRoutes,
@@ -55,6 +56,7 @@ export function addGatewayController(manager: Manager, { programmed }: GatewayCo
   const lists = {
     gatewayClasses: manager.informers.informer(gatewayClasses).lister,
     gateways: manager.informers.informer(gateways).lister,
+    listenerSets: manager.informers.informer(listenerSets).lister,
     httpRoutes: manager.informers.informer(httpRoutes).lister,
     grpcRoutes: manager.informers.informer(grpcRoutes).lister,
     tcpRoutes: manager.informers.informer(tcpRoutes).lister,
@@ -77,7 +79,9 @@ export function addGatewayController(manager: Manager, { programmed }: GatewayCo
     name: 'gateway',
     concurrency: 1,
     watches: [
-      ...[gatewayClasses, gateways, httpRoutes, grpcRoutes, tcpRoutes, tlsRoutes, referenceGrants, backendTLSPolicies].map(watchAll),
+      ...[gatewayClasses, gateways, listenerSets, httpRoutes, grpcRoutes, tcpRoutes, tlsRoutes, referenceGrants, backendTLSPolicies].map(
+        watchAll,
+      ),
       ...[ingresses, ingressClasses, services, namespaces, secrets, configMaps, deployments].map(watchAll),
     ],
     reconciler: {

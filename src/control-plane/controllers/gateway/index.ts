@@ -2,7 +2,7 @@
  * Gateway API and Ingress in the control plane.
  *
  *   gateway-controller     watches, makes what runs gateways, writes statuses: the only part with I/O
- *   plan-status            which statuses are to be written; plan-gateway-, plan-route-, plan-policy-status: one kind each
+ *   plan-status            which statuses are to be written; plan-gateway-, plan-listener-set-, plan-route-, plan-policy-status: one kind each
  *   plan-infrastructure    Deployment, Service and ServiceAccount of a gateway
  *   status-conditions      conditions with those of others left alone
  *   supported-features     what the status of our classes claims

@@ -300,6 +300,15 @@ test('a BackendTLSPolicy speaks of the gateways that routes lead from', () => {
   ])
 })
 
+test('a ListenerSet is told that it is not served, and whether it would be allowed', () => {
+  const listenerSets = [{ metadata: { name: 'more', namespace: 'shop' }, spec: { parentRef: { name: 'edge' }, listeners: [http] } }]
+  const reasons = (more: Partial<Gateway['spec']>): string[] =>
+    brief(plan({ listenerSets, gateways: [gateway([http], more)] }).get('ListenerSet').conditions)
+  expect(reasons({})).toEqual(['Accepted=False NotAllowed', 'Programmed=False Invalid'])
+  expect(reasons({ allowedListeners: { namespaces: { from: 'Same' } } })).toEqual(['Accepted=False Invalid', 'Programmed=False Invalid'])
+  expect(plan({ listenerSets }).has('ListenerSet')).toBe(false)
+})
+
 describe('what runs a gateway', () => {
   test('has the labels and annotations asked for, an owner, and ports that no root user is needed for', () => {
     const infrastructure = { labels: { team: 'a' }, annotations: { note: 'b' } }

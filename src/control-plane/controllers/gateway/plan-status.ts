@@ -5,6 +5,7 @@ import {
   gateways,
   grpcRoutes,
   httpRoutes,
+  listenerSets,
   tcpRoutes,
   tlsRoutes,
 } from '../../../api/gateway.networking.k8s.io/v1/index.ts'
@@ -13,12 +14,14 @@ import type { KindDefinition } from '../../../api/kind.ts'
 import type { KubeObject } from '../../../api/meta/object.ts'
 import {
   GATEWAY_CONTROLLER,
+  indexObjects,
   INGRESS_GATEWAY,
   isOurIngress,
   type GatewayObjects,
   type TranslatedGatewayApi,
 } from '../../../policy/traffic/gateway-api/index.ts'
 import { planGatewayStatus } from './plan-gateway-status.ts'
+import { planListenerSetStatus } from './plan-listener-set-status.ts'
 import { planPolicyStatus } from './plan-policy-status.ts'
 import { planRouteStatus } from './plan-route-status.ts'
 import { conditionOf, withConditions } from './status-conditions.ts'
@@ -63,6 +66,11 @@ export function planStatus(objects: GatewayObjects, translated: TranslatedGatewa
     add(gatewayClasses, one, { ...one.status, conditions, supportedFeatures: SUPPORTED_FEATURES.map((name) => ({ name })) })
   }
   for (const judged of translated.judgedGateways.values()) add(gateways, judged.gateway, planGatewayStatus(judged, translated, sources))
+  const index = indexObjects(objects)
+  for (const set of objects.listenerSets ?? []) {
+    const status = planListenerSetStatus(set, translated, index, sources.now)
+    if (status) add(listenerSets, set, status)
+  }
   const lists = [
     { kind: httpRoutes, list: objects.httpRoutes },
     { kind: grpcRoutes, list: objects.grpcRoutes },

@@ -5,6 +5,7 @@ import type { GatewayClass } from '../../../api/gateway.networking.k8s.io/v1/gat
 import type { Gateway } from '../../../api/gateway.networking.k8s.io/v1/gateway.ts'
 import type { GRPCRoute } from '../../../api/gateway.networking.k8s.io/v1/grpc-route.ts'
 import type { HTTPRoute } from '../../../api/gateway.networking.k8s.io/v1/http-route.ts'
+import type { ListenerSet } from '../../../api/gateway.networking.k8s.io/v1/listener-set.ts'
 import type { OpaqueRoute } from '../../../api/gateway.networking.k8s.io/v1/opaque-routes.ts'
 import type { ReferenceGrant } from '../../../api/gateway.networking.k8s.io/v1/reference-grant.ts'
 import type { Origin } from '../model/index.ts'
@@ -22,6 +23,7 @@ export const INGRESS_GATEWAY = { namespace: 'biplane-system', name: 'ingress' } 
 export interface GatewayObjects {
   readonly gatewayClasses?: readonly GatewayClass[]
   readonly gateways?: readonly Gateway[]
+  readonly listenerSets?: readonly ListenerSet[]
   readonly httpRoutes?: readonly HTTPRoute[]
   readonly grpcRoutes?: readonly GRPCRoute[]
   readonly tcpRoutes?: readonly OpaqueRoute[]
