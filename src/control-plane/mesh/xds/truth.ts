@@ -1,0 +1,190 @@
+import { originName, TYPE_URL, type Origin } from '../../../policy/traffic/model/index.ts'
+import type { ClientKind, EncodedResource, Quarantine } from './contract.ts'
+import { inForce, isDirty, type StreamState, type TypeState } from './stream-state.ts'
+import { XDS_TYPE } from './type-order.ts'
+
+/** How far a policy object has come. */
+export interface OriginAcks {
+  /** Proxies that have, or are to have, something of it. */
+  readonly total: number
+  /** Of those: everything of it is in force. */
+  readonly acked: number
+  readonly refused: readonly { readonly proxy: string; readonly reason: string }[]
+}
+
+export interface ProxyTypeTruth {
+  readonly typeUrl: string
+  /** `listener`, `route`, ... */
+  readonly type: string
+  readonly resources: number
+  /** The response that was confirmed last. */
+  readonly acked?: string
+  readonly ackedAtMs?: number
+  readonly pending?: string
+  readonly refused: readonly { readonly name: string; readonly reason: string; readonly atMs: number }[]
+  /** Milliseconds that the unconfirmed response has waited; 0: everything is confirmed. */
+  readonly staleMs: number
+}
+
+export interface ProxyTruth {
+  readonly proxy: string
+  readonly kind: ClientKind
+  readonly connected: boolean
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number
+  readonly lastContactMs: number
+  readonly types: readonly ProxyTypeTruth[]
+}
+
+type Standing = { readonly state: 'acked' | 'pending' } | { readonly state: 'refused'; readonly reason: string }
+
+interface Entry {
+  readonly stream: StreamState
+  readonly kind: ClientKind
+  readonly sinceMs: number
+  /** By name of the origin; absent: has to be counted again. */
+  summary?: ReadonlyMap<string, Standing>
+}
+
+/** Proxies that are gone but still shown. */
+const MAX_GONE = 10_000
+
+/** What is in force where: acknowledgements and refusals of all streams, by proxy and by the object that the configuration comes from. */
+export class Truth {
+  readonly #live: Map<StreamState, Entry> = new Map()
+  readonly #gone: Map<string, ProxyTruth> = new Map()
+  readonly #listeners: Set<() => void> = new Set()
+  readonly #quarantine: Quarantine | undefined
+  readonly #monotonic: () => number
+
+  constructor(options: { readonly monotonic: () => number; readonly quarantine?: Quarantine }) {
+    this.#monotonic = options.monotonic
+    this.#quarantine = options.quarantine
+  }
+
+  add(stream: StreamState, kind: ClientKind, sinceMs: number): void {
+    this.#live.set(stream, { stream, kind, sinceMs })
+    this.#gone.delete(stream.proxy)
+  }
+
+  remove(stream: StreamState): void {
+    const entry = this.#live.get(stream)
+    if (!entry) return
+    this.#live.delete(stream)
+    if (this.#gone.size >= MAX_GONE) this.#gone.delete(this.#gone.keys().next().value as string)
+    this.#gone.set(stream.proxy, { ...this.#truthOf(entry), connected: false })
+    this.#tell()
+  }
+
+  /** The proxy does not exist any more. */
+  forget(proxy: string): void {
+    this.#gone.delete(proxy)
+  }
+
+  /** Something was sent, confirmed or subscribed. */
+  touch(stream: StreamState): void {
+    const entry = this.#live.get(stream)
+    if (!entry) return
+    delete entry.summary
+    this.#tell()
+  }
+
+  /** A client has refused resources. Where they come from one object alone, the compiler is told to leave it out. */
+  refused(stream: StreamState, resources: readonly EncodedResource[], reason: string): void {
+    this.touch(stream)
+    const kind = this.#live.get(stream)?.kind
+    const origins = new Map(resources.flatMap((resource) => resource.origins.map((origin) => [originName(origin), origin] as const)))
+    const [only] = origins.values()
+    if (only && kind && origins.size === 1) this.#quarantine?.(only, kind, reason)
+  }
+
+  /** Called after anything has changed. Returns how to stop. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** How far one object has come, on the proxies that are connected. */
+  of(origin: Origin): OriginAcks {
+    const name = originName(origin)
+    let [total, acked] = [0, 0]
+    const refused: { proxy: string; reason: string }[] = []
+    for (const entry of this.#live.values()) {
+      const standing = this.#summaryOf(entry).get(name)
+      if (!standing) continue
+      total++
+      if (standing.state === 'acked') acked++
+      else if (standing.state === 'refused') refused.push({ proxy: entry.stream.proxy, reason: standing.reason })
+    }
+    return { total, acked, refused }
+  }
+
+  /** All proxies, sorted by name. */
+  proxies(): readonly ProxyTruth[] {
+    const list = [...[...this.#live.values()].map((entry) => this.#truthOf(entry)), ...this.#gone.values()]
+    return list.toSorted((a, b) => (a.proxy < b.proxy ? -1 : a.proxy > b.proxy ? 1 : 0))
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  #summaryOf(entry: Entry): ReadonlyMap<string, Standing> {
+    return (entry.summary ??= summarize(entry.stream))
+  }
+
+  #truthOf({ stream, kind, sinceMs }: Entry): ProxyTruth {
+    const types = [...stream.types.values()].map((state) => this.#typeOf(state))
+    return { proxy: stream.proxy, kind, connected: true, sinceMs, lastContactMs: stream.lastContactMs, types }
+  }
+
+  #typeOf(state: TypeState): ProxyTypeTruth {
+    const { typeUrl, outstanding } = state
+    return {
+      typeUrl,
+      type: TYPE_NAMES.get(typeUrl) ?? typeUrl,
+      resources: [...inForce(state)].length,
+      ...(state.acked === '' ? {} : { acked: state.acked, ackedAtMs: state.ackedAtMs }),
+      ...(outstanding ? { pending: outstanding.nonce } : {}),
+      refused: [...state.refused].map(([name, { reason, atMs }]) => ({ name, reason, atMs })),
+      staleMs: outstanding ? this.#monotonic() - outstanding.sentAt : 0,
+    }
+  }
+}
+
+const TYPE_NAMES: ReadonlyMap<string, string> = new Map(
+  [TYPE_URL, XDS_TYPE].flatMap((table) => Object.entries(table).map(([name, url]) => [url, name] as const)),
+)
+
+function summarize(stream: StreamState): ReadonlyMap<string, Standing> {
+  const summary = new Map<string, Standing>()
+  const note = (origins: readonly Origin[], standing: Standing): void => {
+    for (const origin of origins) {
+      const name = originName(origin)
+      const before = summary.get(name)?.state
+      if (before === undefined || standing.state === 'refused' || (standing.state === 'pending' && before === 'acked'))
+        summary.set(name, standing)
+    }
+  }
+  for (const state of stream.types.values()) {
+    const pending = new Set(state.outstanding?.resources.map(({ name }) => name))
+    for (const [name, held] of state.held) {
+      const current = stream.current(state.typeUrl, name)
+      if (!current) continue
+      const refusal = state.refused.get(name)
+      if (refusal?.version === current.version) continue
+      const inForce = !pending.has(name) && held.version === current.version
+      note(current.origins, { state: inForce ? 'acked' : 'pending' })
+    }
+    for (const [name, { version, reason }] of state.refused) {
+      const current = stream.current(state.typeUrl, name)
+      if (current?.version === version) note(current.origins, { state: 'refused', reason })
+    }
+    if (!isDirty(state) || state.dirty === 'all') continue
+    for (const name of state.dirty) {
+      const current = stream.current(state.typeUrl, name)
+      if (current && !state.refused.has(name)) note(current.origins, { state: 'pending' })
+    }
+  }
+  return summary
+}
