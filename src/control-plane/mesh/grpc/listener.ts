@@ -15,6 +15,16 @@ export function supportedFilters(filters: readonly HttpFilter[], note: Note): re
   })
 }
 
+const RBAC = 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC'
+
+/** Rules that are only counted are unknown to gRPC, and a filter without other rules is refused by Node. */
+function enforces(filter: Json, note: Note): boolean {
+  const config = filter['typed_config'] as Json
+  if (config['@type'] !== RBAC || config['rules'] !== undefined) return true
+  if (config['shadow_rules'] !== undefined) note(`gRPC counts no denials that are not enforced: ${String(filter['name'])} is left out`)
+  return false
+}
+
 function manager(http: HttpConnectionManager, routes: Json, kind: 'rbac' | 'fault', port: number | undefined, note: Note): Json {
   const filters = supportedFilters(http.filters, note).filter((filter) => {
     if (filter.type !== kind) note(`gRPC has ${filter.type} filters on the other side only: ${filter.name} is left out`)
@@ -23,7 +33,12 @@ function manager(http: HttpConnectionManager, routes: Json, kind: 'rbac' | 'faul
   return any(HCM, {
     stat_prefix: http.statPrefix,
     ...routes,
-    http_filters: [...chainFilters(filters, [], { layer: 'http', ...(port === undefined ? {} : { port }) }, note), ROUTER],
+    http_filters: [
+      ...chainFilters(filters, [], { layer: 'http', ...(port === undefined ? {} : { port }) }, note).filter((filter) =>
+        enforces(filter, note),
+      ),
+      ROUTER,
+    ],
   })
 }
 
