@@ -2,12 +2,12 @@ import type { FieldErrors } from '../../validation/field-errors.ts'
 import { parseKumaBandwidth, parseKumaDuration, parseKumaPercent } from './kuma-duration.ts'
 
 /** Names of fields that are durations, wherever they stand. */
-const DURATIONS = new Set(
+export const KUMA_DURATIONS: ReadonlySet<string> = new Set(
   `connectionTimeout idleTimeout requestTimeout streamIdleTimeout maxStreamDuration maxConnectionDuration requestHeadersTimeout perTryTimeout
    baseInterval maxInterval interval baseEjectionTime timeout initialJitter intervalJitter noTrafficInterval ttl refreshInterval expiration expiry
    cacheDuration`.split(/\s+/),
 )
-const PERCENTAGES = new Set([
+export const KUMA_PERCENTAGES: ReadonlySet<string> = new Set([
   'percentage',
   'maxEjectionPercent',
   'healthyPanicThreshold',
@@ -57,8 +57,8 @@ export function checkConf(errors: FieldErrors, field: string, value: unknown, de
 
 function checkField(errors: FieldErrors, name: string, field: string, value: unknown, depth: number): void {
   if (value !== null && typeof value === 'object') checkConf(errors, field, value, depth + 1)
-  else if (typeof value === 'string' && DURATIONS.has(name)) checkDuration(errors, field, value)
-  else if (PERCENTAGES.has(name)) checkPercentage(errors, field, value)
+  else if (typeof value === 'string' && KUMA_DURATIONS.has(name)) checkDuration(errors, field, value)
+  else if (KUMA_PERCENTAGES.has(name)) checkPercentage(errors, field, value)
   else if (PORTS.has(name) && typeof value === 'number') checkBounds(errors, field, value, 1, 65_535)
   else if (typeof value === 'number' && RANGES[name]) checkBounds(errors, field, value, ...RANGES[name])
   else if (name === 'limit' && typeof value === 'string' && parseKumaBandwidth(value) === undefined) {

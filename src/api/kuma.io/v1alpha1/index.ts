@@ -10,6 +10,7 @@
  *
  * The structure of every object, and its documentation, stand in scripts/schema-extras-kuma*.mjs.
  */
+export { KUMA_DURATIONS, KUMA_PERCENTAGES } from './conf-checks.ts'
 export * from './deprecations.ts'
 export * from './kuma-duration.ts'
 export * from './kuma-object.ts'

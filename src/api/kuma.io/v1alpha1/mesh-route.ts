@@ -50,7 +50,7 @@ export interface MeshRouteFilter {
 export interface MeshRouteRule {
   matches?:
     | {
-        path?: { type: 'Exact' | 'PathPrefix' | 'RegularExpression'; value: string } | undefined
+        path?: { type: 'Exact' | 'PathPrefix' | 'RegularExpression'; value?: string | undefined } | undefined
         method?: string | undefined
         headers?: KumaValueMatch[] | undefined
         queryParams?: KumaValueMatch[] | undefined

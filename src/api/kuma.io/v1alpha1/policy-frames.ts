@@ -1,4 +1,5 @@
 import type { FieldErrors } from '../../validation/field-errors.ts'
+import { parseKumaDuration } from './kuma-duration.ts'
 import { checkCallerMatch, type PolicyFrame } from './policy-checks.ts'
 import type { KumaCallerMatch, KumaConf } from './kuma-object.ts'
 import { checkHash, checkPassthrough, checkRetryOn, checkTypedBackends, checkVersions } from './policy-conf-checks.ts'
@@ -68,6 +69,10 @@ function checkFaults(errors: FieldErrors, field: string, conf: KumaConf): void {
       if (fault[name] && fault[name]['percentage'] === undefined) errors.required(`${at}.${name}.percentage`)
     }
     if (fault.delay && fault.delay['value'] === undefined) errors.required(`${at}.delay.value`)
+    const delay = fault.delay?.['value']
+    if (typeof delay === 'string' && parseKumaDuration(delay) === undefined) {
+      errors.invalid(`${at}.delay.value`, delay, 'must be a duration such as 500ms, 5s or 1h30m')
+    }
   })
 }
 

@@ -26,7 +26,7 @@ export function checkRoute(errors: FieldErrors, spec: MeshRouteSpec, isHttp: boo
       checkConf(errors, at, rule)
       if (isHttp && !rule.matches?.length) errors.required(`${at}.matches`, 'at least one')
       rule.matches?.forEach(({ path, headers, queryParams }, k) => {
-        if (path && path.type !== 'RegularExpression' && !/^\//.test(path.value)) {
+        if (path && path.type !== 'RegularExpression' && path.value?.startsWith('/') !== true) {
           errors.invalid(`${at}.matches[${k}].path.value`, path.value, 'must begin with /')
         }
         for (const [name, list] of Object.entries({ headers, queryParams })) {

@@ -7,6 +7,7 @@ import type {
   Origin,
   ProxySettings,
   Route,
+  RouteConfiguration,
   StringMatch,
   TcpProxy,
 } from '../model/index.ts'
@@ -65,6 +66,8 @@ export interface EffectContext {
 /** The call an outbound effect is for. */
 export interface OutboundContext extends EffectContext {
   readonly service: { readonly namespace: string; readonly name: string; readonly port: number; readonly protocol: Listener['protocol'] }
+  /** Present where the conf is what holds for one route, because a policy names it: filters then stand at the route, else at the chain. */
+  readonly route?: Origin
 }
 
 /** The port an inbound effect is for. */
@@ -86,6 +89,8 @@ export type MergedRules<Conf> = readonly {
  */
 export interface PolicyPlugin<Conf> {
   readonly type: string
+  /** Asked of everything inbound even where no policy says anything, with `merge([])` for all callers: the mesh's own defaults have their effect here. */
+  readonly always?: true
   /** Later confs are stronger. Default of most: fields of the stronger one win, lists replace each other. */
   merge(confs: readonly Conf[]): Conf
   /** Outbound. */
@@ -103,5 +108,12 @@ export interface PolicyPlugin<Conf> {
   /** The proxy as a whole. */
   proxy?(conf: Conf, settings: ProxySettings, context: EffectContext): ProxySettings
   /** More listeners or clusters (MeshPassthrough). */
-  extra?(conf: Conf, context: EffectContext): { readonly listeners: readonly Listener[]; readonly clusters: readonly Cluster[] }
+  extra?(
+    conf: Conf,
+    context: EffectContext,
+  ): {
+    readonly listeners: readonly Listener[]
+    readonly clusters: readonly Cluster[]
+    readonly routes?: readonly RouteConfiguration[]
+  }
 }

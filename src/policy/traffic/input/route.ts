@@ -99,4 +99,8 @@ export interface ProxySelector {
   readonly kinds?: readonly ('sidecar' | 'gateway' | 'node')[]
   /** Name or number of an inbound port. */
   readonly section?: string
+  /** Those that a service leads to, at this port of it where one is given. */
+  readonly service?: { readonly namespace: string; readonly name: string; readonly port?: number }
+  /** `namespace/name` of the Gateway that they serve. */
+  readonly gateway?: string
 }

@@ -117,6 +117,10 @@ export interface RateLimitFilter extends Named {
   /** Default 429. */
   readonly status?: number
   readonly responseHeaders?: readonly HeaderValue[]
+  /** Only for these callers; absent: all. */
+  readonly principals?: readonly Principal[]
+  /** Not for these, whatever `principals` says. */
+  readonly notPrincipals?: readonly Principal[]
 }
 
 export interface FaultFilter extends Named {
@@ -128,6 +132,8 @@ export interface FaultFilter extends Named {
 export interface Fault {
   /** Only for these callers; absent: all. */
   readonly principals?: readonly Principal[]
+  /** Not for these, whatever `principals` says. */
+  readonly notPrincipals?: readonly Principal[]
   readonly abort?: { readonly status: number; readonly percentage: number }
   readonly delay?: { readonly ms: number; readonly percentage: number }
   /** Bytes per second of the response. */

@@ -59,6 +59,10 @@ export interface ChainMatch {
   readonly serverNames?: readonly string[]
   /** `mesh`: TLS with one of the mesh's ALPN protocols; `tls`: other TLS; `plaintext`. */
   readonly transport?: readonly ('mesh' | 'tls' | 'plaintext')[]
+  /** CIDRs: where an intercepted connection was going; for `outbound|*` alone. */
+  readonly destinations?: readonly string[]
+  /** Port that an intercepted connection was going to; for `outbound|*` alone. */
+  readonly destinationPort?: number
 }
 
 /** How TLS of clients ends here. */

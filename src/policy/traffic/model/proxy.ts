@@ -16,6 +16,8 @@ export interface ProxySettings {
   readonly draining?: boolean
   /** What becomes of connections to destinations that are no service of the mesh; the listener `outbound|*` carries what is allowed. */
   readonly passthrough: 'all' | 'none' | 'matched'
+  /** Modifications of Envoy's own resources by MeshProxyPatch, in order; for its generator alone. */
+  readonly envoyPatches?: readonly Readonly<Record<string, unknown>>[]
   /** For Envoy alone. */
   readonly patches?: readonly ProxyPatch[]
 }

@@ -1,0 +1,63 @@
+import type { MeshAuthorizationPolicy, MeshRequestAuthentication } from '../../../api/biplane.dev/v1alpha1/mesh-request-policies.ts'
+import { meshPolicies, type KumaObject, type KumaPolicy, type MeshRoute } from '../../../api/kuma.io/v1alpha1/index.ts'
+import type { KubeObject } from '../../../api/meta/object.ts'
+import type { Finding, TrafficPolicy } from '../input/index.ts'
+import type { Secret } from '../model/index.ts'
+import { originOf, type KumaInput, type KumaResult } from './kuma-input.ts'
+import { translateGateways } from './translate-gateways.ts'
+import { translateIdentities, translateMesh, translateTrust } from './translate-mesh.ts'
+import { translateAuthentication, translateAuthorization } from './translate-own.ts'
+import { translatePolicy } from './translate-policy.ts'
+import { translateRoute } from './translate-route.ts'
+import { translateServices } from './translate-services.ts'
+
+const POLICY_KINDS: ReadonlySet<string> = new Set(meshPolicies.map(({ kind }) => kind))
+
+/** All of Kuma's objects, and the mesh's own policies beside them, for the compiler. Pure; an object that cannot be used is left out with a Finding. */
+export function translateKuma(input: KumaInput): KumaResult {
+  const findings: Finding[] = []
+  const secrets = new Map<string, Secret>()
+  const kuma = input.objects.filter(({ apiVersion }) => apiVersion === 'kuma.io/v1alpha1')
+  const own = input.objects.filter(({ apiVersion }) => apiVersion === 'biplane.dev/v1alpha1')
+  const of = (list: readonly KubeObject[], kind: string): KumaObject[] => list.filter((object) => object.kind === kind)
+
+  const settings = translateMesh(of(kuma, 'Mesh'), input.mesh, findings)
+  const mesh = translateIdentities(of(kuma, 'MeshIdentity'), settings.mesh, input.zone ?? 'default', findings)
+  const services = translateServices(kuma, input, secrets, findings)
+  const all = new Map([...input.services, ...services])
+  const each = <T>(list: readonly KubeObject[], translate: (object: KubeObject) => T): T[] =>
+    list.flatMap((object) => {
+      try {
+        return [translate(object)]
+      } catch (error) {
+        const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`
+        findings.push({ origin: originOf(object), type: 'Invalid', reason: 'Unreadable', message })
+        return []
+      }
+    })
+  const policies: TrafficPolicy[] = [
+    ...each(
+      kuma.filter(({ kind = '' }) => POLICY_KINDS.has(kind)),
+      (object) => translatePolicy(object as KumaPolicy, input, mesh.trustDomain, findings),
+    ),
+    ...each(of(own, 'MeshRequestAuthentication'), (object) => translateAuthentication(object as MeshRequestAuthentication, input)),
+    ...each(of(own, 'MeshAuthorizationPolicy'), (object) =>
+      translateAuthorization(object as MeshAuthorizationPolicy, input, mesh.trustDomain),
+    ),
+  ]
+  const routes = each(
+    kuma.filter(({ kind }) => kind === 'MeshHTTPRoute' || kind === 'MeshTCPRoute'),
+    (object) => translateRoute(object as MeshRoute, input, all, findings),
+  ).flat()
+  return {
+    mesh,
+    policies,
+    routes,
+    services,
+    gateways: translateGateways(of(kuma, 'MeshGateway'), input, secrets, findings),
+    secrets,
+    trust: translateTrust(of(kuma, 'MeshTrust')),
+    skippedDefaults: settings.skippedDefaults,
+    findings,
+  }
+}
