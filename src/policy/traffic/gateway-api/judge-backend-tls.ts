@@ -14,6 +14,7 @@ export interface BackendTlsJudgement {
   readonly authorities?: Secret
   /** Services that it works for, with the name of a port where it is for that alone. */
   readonly targets: readonly { readonly namespace: string; readonly name: string; readonly section?: string }[]
+  /** Absent where the policy cannot be carried out: its targets are then not spoken to at all. */
   readonly tls?: UpstreamTls
 }
 
@@ -25,7 +26,6 @@ export function judgeBackendTls(policies: readonly BackendTLSPolicy[], index: Ob
     .sort((a, b) => compareOrigins(a.origin, b.origin))
   return ordered.map(({ policy, origin }) => {
     const judged = judgePolicy(policy, origin, index)
-    if (judged.accepted) return judged
     const free = judged.targets.filter(({ namespace, name, section }) => {
       const key = `${namespace}/${name}/${section ?? ''}`
       if (taken.has(key)) return false
@@ -59,7 +59,7 @@ function judgePolicy(policy: BackendTLSPolicy, origin: Origin, index: ObjectInde
   return {
     policy,
     origin,
-    targets: accepted ? [] : targets,
+    targets,
     ...(accepted ? { accepted } : { tls: upstreamTls(policy, judged.authorities) }),
     ...(judged.resolvedRefs ? { resolvedRefs: judged.resolvedRefs } : {}),
     ...(judged.authorities ? { authorities: judged.authorities } : {}),
@@ -80,14 +80,18 @@ function upstreamTls({ spec }: BackendTLSPolicy, authorities: Secret | undefined
   }
 }
 
-/** TLS towards a port: a policy for the port by name wins over one for the whole service. */
+/**
+ * TLS towards a port: a policy for the port by name wins over one for the whole service. `refused`: a policy asks for TLS that cannot be had; plaintext instead
+ * would be what it was written against.
+ */
 export function backendTlsOf(
   judged: readonly BackendTlsJudgement[],
   index: ObjectIndex,
-): (namespace: string, name: string, port: number) => UpstreamTls | undefined {
-  const table = new Map<string, UpstreamTls>()
-  for (const { targets, tls } of judged)
-    for (const one of targets) if (tls) table.set(`${one.namespace}/${one.name}/${one.section ?? ''}`, tls)
+): (namespace: string, name: string, port: number) => UpstreamTls | 'refused' | undefined {
+  const table = new Map<string, UpstreamTls | 'refused'>()
+  for (const { targets, tls = 'refused' } of judged) {
+    for (const { namespace, name, section = '' } of targets) table.set(`${namespace}/${name}/${section}`, tls)
+  }
   return (namespace, name, port) => {
     const section = index.service(namespace, name)?.spec?.ports?.find((one) => one.port === port)?.name
     return (section && table.get(`${namespace}/${name}/${section}`)) || table.get(`${namespace}/${name}/`)

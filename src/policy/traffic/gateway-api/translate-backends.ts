@@ -13,7 +13,7 @@ export interface RouteContext {
   /** `namespace/name` of services that the route is for, and for nothing else: a consumer route may lead to its own parent without a grant (GEP-1426). */
   readonly ownServices: ReadonlySet<string>
   /** TLS towards a port of a service, by BackendTLSPolicy. */
-  tlsOf(namespace: string, name: string, port: number): UpstreamTls | undefined
+  tlsOf(namespace: string, name: string, port: number): UpstreamTls | 'refused' | undefined
   /** The first is what the condition ResolvedRefs says. */
   readonly unresolved: Problem[]
   /** The first is what the condition Accepted says: parts that cannot be carried out. */
@@ -25,9 +25,12 @@ const KUMA_KINDS = ['MeshExternalService', 'MeshMultiZoneService'] as const
 /** A reference with its fate: a broken one keeps its share of the traffic, which is answered with 500. */
 export function translateBackend(context: RouteContext, reference: BackendReference & { filters?: RouteFilter[] | undefined }): BackendRef {
   const { group = '', kind = 'Service', name, namespace = context.from.namespace, weight = 1 } = reference
-  const invalid = invalidReason(context, reference)
   const port = reference.port ?? 0
-  const tls = invalid ? undefined : context.tlsOf(namespace, name, port)
+  const broken = invalidReason(context, reference)
+  const asked = broken ? undefined : context.tlsOf(namespace, name, port)
+  // the reference itself is in order, so the route's status says nothing; the policy's does
+  const invalid = asked === 'refused' ? 'UnsupportedProtocol' : broken
+  const tls = asked === 'refused' ? undefined : asked
   const filters = Object.fromEntries((reference.filters ?? []).map((filter) => [filter.type, filter]))
   const other = Object.keys(filters).find((type) => type !== 'RequestHeaderModifier' && type !== 'ResponseHeaderModifier')
   if (other) {

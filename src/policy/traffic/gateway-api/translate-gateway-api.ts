@@ -130,7 +130,7 @@ function translateRoute(
     index,
     tlsOf(namespace, name, port) {
       const tls = tlsOf(namespace, name, port)
-      return tls?.mode === 'tls' && certificate ? { ...tls, certificate } : tls
+      return tls && tls !== 'refused' && tls.mode === 'tls' && certificate ? { ...tls, certificate } : tls
     },
     ownServices: ownServices(route.spec.parentRefs ?? [], origin.namespace),
     unresolved: [],
