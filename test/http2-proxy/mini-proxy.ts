@@ -1,7 +1,7 @@
 import net from 'node:net'
 import { systemClock } from '../../src/base/clock.ts'
-import type { Headers, RequestHead } from '../../src/data-plane/proxy/contract.ts'
-import type { DownstreamEvents, DownstreamStream, EngineEndpoint, UpstreamStream } from '../../src/data-plane/proxy/engine/contract.ts'
+import type { Downstream, Service } from '../../src/data-plane/proxy/contract.ts'
+import { HttpExchange } from '../../src/data-plane/proxy/engine/exchange.ts'
 import {
   Http2Endpoint,
   type Http2EndpointOptions,
@@ -9,84 +9,24 @@ import {
   serveHttp2,
   type ServeHttp2Options,
 } from '../../src/data-plane/proxy/engine/http2/index.ts'
+import { TimerWheel } from '../../src/data-plane/proxy/engine/timer-wheel.ts'
 import type { Connection } from '../../src/data-plane/proxy/transport/contract.ts'
 import { netConnection } from './net-connection.ts'
 
-/** The least an exchange does: one attempt, no layers. What comes of a body before the upstream is ready waits, and the client with it. */
-export function joinStreams(down: DownstreamStream, head: RequestHead, endpoint: EngineEndpoint): DownstreamEvents {
-  let isReady = false
-  let isOver = false
-  let hasHead = false
-  let isEnded = head.endsWithHead
-  let trailers: Headers | undefined
-  let held: Buffer[] = []
-  const up: UpstreamStream = endpoint.open(
-    { head, hasBody: !head.endsWithHead, downstreamProtocol: 'http2' },
-    {
-      onReady() {
-        if (isReady) return
-        isReady = true
-        for (const chunk of held) up.write(chunk, 0, chunk.length)
-        held = []
-        if (isEnded && !head.endsWithHead) up.end(trailers)
-        else down.resume()
-      },
-      onInformational: (status, headers) => down.sendInformational(status, headers),
-      onHead(response, end) {
-        hasHead = true
-        isOver ||= end
-        down.sendHead(response, end)
-      },
-      onData(buffer, start, end) {
-        if (!down.write(buffer, start, end)) up.pause()
-      },
-      onEnd(fields) {
-        isOver = true
-        down.end(fields)
-      },
-      onDrain: () => down.resume(),
+/** One attempt, no layers; a failure is told in `x-failure`. */
+function forwardTo(endpoint: Http2Endpoint): Service {
+  return (exchange) =>
+    exchange.forward({
+      endpoint,
+      perTryTimeoutMs: 0,
+      onHead: () => 'send',
       onFailure({ kind, unprocessed }) {
-        if (isOver) return
-        isOver = true
-        if (hasHead || kind === 'reset') return down.reset('internal')
-        const fields: [string, string][] = [['x-failure', `${kind}${unprocessed ? ' unprocessed' : ''}`]]
-        down.sendHead({ status: 503, headers: plainHeaders(fields), endsWithHead: true }, true)
+        if (kind === 'reset') return exchange.abort('UR', 'reset')
+        const value = `${kind}${unprocessed ? ' unprocessed' : ''}`
+        exchange.respond({ status: 503, details: kind, headers: [{ name: 'x-failure', value }] })
       },
-    },
-  )
-  return {
-    onData(buffer, start, end) {
-      if (isReady) {
-        if (!up.write(buffer, start, end)) down.pause()
-        return
-      }
-      held.push(Buffer.from(buffer.subarray(start, end)))
-      down.pause()
-    },
-    onTrailers: (fields) => (trailers = fields),
-    onEnd() {
-      isEnded = true
-      if (isReady) up.end(trailers)
-    },
-    onDrain: () => up.resume(),
-    onReset() {
-      isOver = true
-      up.cancel()
-    },
-  }
-}
-
-function plainHeaders(fields: [string, string][]): Headers {
-  return {
-    get: (name) => fields.find(([field]) => field === name)?.[1],
-    getAll: (name) => fields.filter(([field]) => field === name).map(([, value]) => value),
-    has: (name) => fields.some(([field]) => field === name),
-    set: (name, value) => void fields.push([name, value]),
-    append: (name, value) => void fields.push([name, value]),
-    remove: () => undefined,
-    forEach: (visit) => fields.forEach(([name, value]) => visit(name, value)),
-    sizeBytes: 0,
-  }
+      onDone: () => undefined,
+    })
 }
 
 /** A proxy of one upstream, made of the engine and `node:net`. */
@@ -127,13 +67,23 @@ export async function startMiniProxy(
     ...options.upstream,
   })
   const served = new Set<ServedHttp2>()
+  const wheel = new TimerWheel(systemClock)
+  const service = forwardTo(endpoint)
   const server = net.createServer((socket) => {
     const connection: Connection = netConnection(socket)
-    const one: ServedHttp2 = serveHttp2(
-      connection,
-      { clock: systemClock, ...options.serve, onClose: () => served.delete(one) },
-      (down, head) => joinStreams(down, head, endpoint),
-    )
+    const downstream: Downstream = {
+      remote: connection.remote,
+      local: connection.local,
+      protocol: 'http2',
+      drain: () => one.drain(),
+      destroy: () => one.destroy(),
+    }
+    const serve = { clock: systemClock, ...options.serve, onClose: () => served.delete(one) }
+    const one: ServedHttp2 = serveHttp2(connection, serve, (stream, head) => {
+      const exchange = new HttpExchange(stream, head, { connection: downstream, wheel })
+      service(exchange)
+      return exchange
+    })
     served.add(one)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
