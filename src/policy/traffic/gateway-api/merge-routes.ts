@@ -42,10 +42,12 @@ export function mergeRoutes(routes: readonly TrafficRoute[], hostname?: string):
   const placed = routes.map((route) => ({ route, hosts: effectiveHostnames(hostname, route.hostnames) }))
   const names = [...new Set(placed.flatMap(({ hosts }) => hosts))].sort(compareHostnames)
   const findings = new Map<string, Finding>()
+  const byHost = new Map(names.map((name) => [name, [] as TrafficRoute[]]))
+  for (const { route, hosts: own } of placed) for (const host of own) byHost.get(host)?.push(route)
+  const sorted = new Map([...byHost].map(([name, own]) => [name, sortRules(own)]))
   const hosts = names.map((name) => {
-    const levels = names.filter((other) => coversHostname(other, name))
-    const matches = levels.flatMap((level) => sortRules(placed.filter((one) => one.hosts.includes(level)).map(({ route }) => route)))
-    const own = new Set(placed.filter((one) => one.hosts.includes(name)).map(({ route }) => route))
+    const matches = names.filter((other) => coversHostname(other, name)).flatMap((level) => sorted.get(level) ?? [])
+    const own = new Set(byHost.get(name))
     const kept: RoutedMatch[] = []
     for (const one of matches) {
       const winner = kept.find((earlier) => covers(earlier.match, one.match))
@@ -88,22 +90,28 @@ function pathWeights(path: PathMatch | undefined, grpc?: true): [number, number]
   return [grpc ? 2 : 1, prefix.length]
 }
 
-/** Whether every request that `b` matches is matched by `a`; may say no where it cannot tell. */
+/** Whether every request that `b` matches is matched by `a`; may say no where it cannot tell. The path first: it is what differs most. */
 function covers(a: RouteMatch, b: RouteMatch): boolean {
+  if (!coversPath(a.path, b.path)) return false
   if (a.grpc && !b.grpc) return false
   if (a.method && a.method !== b.method) return false
-  const includes = (wide: readonly object[] = [], narrow: readonly object[] = []): boolean => {
-    const texts = new Set(narrow.map((one) => JSON.stringify(one)))
-    return wide.every((one) => texts.has(JSON.stringify(one)))
-  }
-  return includes(a.headers, b.headers) && includes(a.query, b.query) && coversPath(a.path, b.path)
+  return isPart(a.headers, b.headers) && isPart(a.query, b.query)
+}
+
+function isPart(part: readonly object[] = [], whole: readonly object[] = []): boolean {
+  if (part.length > whole.length) return false
+  const texts = new Set(whole.map((one) => JSON.stringify(one)))
+  return part.every((one) => texts.has(JSON.stringify(one)))
 }
 
 function coversPath(a: PathMatch | undefined, b: PathMatch | undefined): boolean {
-  if (!a || JSON.stringify(a) === JSON.stringify(b)) return true
-  if ('pathPrefix' in a && a.pathPrefix === '/') return true
-  if (!b || 'regex' in a || 'exact' in a || 'regex' in b) return false
+  if (!a || ('pathPrefix' in a && a.pathPrefix === '/')) return true
+  if (!b) return false
+  if ('regex' in a) return 'regex' in b && a.regex === b.regex
+  if ('exact' in a) return 'exact' in b && a.exact === b.exact
+  if ('regex' in b) return false
   const narrow = 'exact' in b ? b.exact : 'pathPrefix' in b ? b.pathPrefix : b.prefix
   if ('prefix' in a) return narrow.startsWith(a.prefix)
+  // a prefix of characters takes more than the segments that begin with it
   return narrow === a.pathPrefix ? !('prefix' in b) : narrow.startsWith(`${a.pathPrefix}/`)
 }
