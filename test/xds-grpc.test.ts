@@ -8,6 +8,7 @@ import { ENVOY_TYPE } from '../src/control-plane/mesh/envoy/index.ts'
 import { generateGrpc, type GrpcInput } from '../src/control-plane/mesh/grpc/index.ts'
 import { grpcBootstrap } from '../src/policy/traffic/bootstrap/index.ts'
 import { inboundName, type Rbac } from '../src/policy/traffic/model/index.ts'
+import { GRPCIO } from './envoy-support/find-grpcio.ts'
 import { freePorts } from './envoy-support/backends.ts'
 import { meshCa, type Identity, type MeshCa } from './envoy-support/mesh-ca.ts'
 import { cluster, endpoint, forward, http, outbound, route, routesOf, settings } from './envoy-support/samples.ts'
@@ -29,15 +30,18 @@ const toResources = (input: GrpcInput): Resources =>
     ]),
   )
 
+type Language = 'Node' | 'C-core'
+
 class Peer {
   readonly #child: ChildProcess
   readonly #lines: Interface
   readonly #answers: AsyncIterableIterator<string>
   #errors = ''
 
-  constructor(args: readonly string[], environment: Record<string, string>) {
-    this.#child = spawn(process.execPath, [join(import.meta.dirname, 'envoy-support/grpc-peer.mjs'), ...args], {
-      env: { ...process.env, GRPC_XDS_EXPERIMENTAL_RBAC: 'true', ...environment },
+  constructor(language: Language, args: readonly string[], environment: Record<string, string>) {
+    const [program, script] = language === 'Node' ? [process.execPath, 'grpc-peer.mjs'] : ['python3', 'grpc-peer.py']
+    this.#child = spawn(program, [join(import.meta.dirname, 'envoy-support', script), ...args], {
+      env: { ...process.env, ...(language === 'Node' ? {} : GRPCIO), GRPC_XDS_EXPERIMENTAL_RBAC: 'true', ...environment },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.#errors = (this.#errors + chunk.toString()).slice(-4000)))
@@ -64,7 +68,13 @@ class Peer {
   }
 }
 
-describe('proxyless gRPC of Node does what is made for it', () => {
+const LANGUAGES: readonly Language[] = ['Node', 'C-core']
+
+describe.each(LANGUAGES)('proxyless gRPC of %s does what is made for it', (language) => {
+  const absent = language === 'C-core' && !GRPCIO
+  // python3 with grpcio: pip install --target node_modules/.cache/biplane/python grpcio
+  const run = test.skipIf(absent)
+
   const ca: MeshCa = meshCa('mesh.test')
   const folder = mkdtempSync(join(tmpdir(), 'grpc-xds-'))
   const peers: Peer[] = []
@@ -92,13 +102,14 @@ describe('proxyless gRPC of Node does what is made for it', () => {
   }
 
   async function start(args: readonly string[], name: string, identity: Identity): Promise<Peer> {
-    const peer = new Peer(args, environment(name, identity))
+    const peer = new Peer(language, args, environment(name, identity))
     peers.push(peer)
     expect(await peer.answer()).toEqual({ ready: true })
     return peer
   }
 
   beforeAll(async () => {
+    if (absent) return
     ads = await startXdsServer({ port: 0 })
     ports = await freePorts(2)
     base = {
@@ -132,11 +143,11 @@ describe('proxyless gRPC of Node does what is made for it', () => {
   })
   afterAll(async () => {
     await Promise.all(peers.map((peer) => peer.stop()))
-    await ads.close()
+    await ads?.close()
     rmSync(folder, { recursive: true, force: true })
   })
 
-  test('a split is one, over mutual TLS, by any of the names', async () => {
+  run('a split is one, over mutual TLS, by any of the names', async () => {
     const web = await start(['client', 'echo.a.svc.cluster.local:9000'], 'web', ca.identity(id('web')))
     const { 'one x': one = 0, 'two x': two = 0, ...others } = await web.calls(300)
     expect(others).toEqual({})
@@ -149,14 +160,14 @@ describe('proxyless gRPC of Node does what is made for it', () => {
     expect(Object.keys(await short.calls(3)).filter((reply) => reply.startsWith('ERROR'))).toEqual([])
   })
 
-  test('another identity is denied', async () => {
+  run('another identity is denied', async () => {
     const stranger = await start(['client', 'echo.a.svc.cluster.local:9000'], 'stranger', ca.identity(id('stranger')))
     const [reply = ''] = Object.keys(await stranger.calls(1))
     // PERMISSION_DENIED
     expect(reply).toMatch(/^ERROR 7 /)
   })
 
-  test('a server with another identity than expected gets no call', async () => {
+  run('a server with another identity than expected gets no call', async () => {
     ads.set(
       toResources({
         ...base,
