@@ -1,0 +1,59 @@
+import type { Clock } from '../../../base/clock.ts'
+import type { UpstreamOptions } from '../contract.ts'
+import { dial, type DialError } from '../transport/dial.ts'
+import type { Connection } from '../transport/contract.ts'
+import type { EngineEndpoint } from './contract.ts'
+import { Http1Endpoint, type Dial } from './http1/http1-endpoint.ts'
+import { Http2Endpoint } from './http2/http2-endpoint.ts'
+import type { TimerWheel } from './timer-wheel.ts'
+
+/** Opens the pool of connections to one endpoint, in the protocol that is asked for. */
+export function openEndpoint(options: UpstreamOptions, parts: { readonly clock: Clock; readonly wheel: TimerWheel }): EngineEndpoint {
+  const { address, admit, idleTimeoutMs, maxConnectionDurationMs = 0, maxRequestsPerConnection = 0 } = options
+  const name =
+    'path' in address ? address.path : `${address.address.includes(':') ? `[${address.address}]` : address.address}:${address.port}`
+  if (options.protocol === 'http2') {
+    return new Http2Endpoint({
+      clock: parts.clock,
+      address: name,
+      dial: dialer(options),
+      admit,
+      times: { idleTimeoutMs, maxConnectionDurationMs },
+      maxRequestsPerConnection,
+    })
+  }
+  return new Http1Endpoint({
+    address: name,
+    dial: dialer(options),
+    admit,
+    wheel: parts.wheel,
+    idleTimeoutMs,
+    maxConnectionDurationMs,
+    maxRequestsPerConnection,
+  })
+}
+
+function dialer(options: UpstreamOptions): Dial {
+  return (done, failed) => {
+    let isCancelled = false
+    let tls: ReturnType<NonNullable<UpstreamOptions['tls']>> | undefined
+    try {
+      tls = options.tls?.()
+    } catch (error) {
+      setImmediate(() => {
+        if (!isCancelled) failed('tls', (error as Error).message)
+      })
+      return { cancel: () => (isCancelled = true) }
+    }
+    dial({ address: options.address, timeoutMs: options.connectTimeoutMs, ...(tls ? { tls } : {}) }).then(
+      (connection: Connection) => {
+        if (isCancelled) connection.destroy()
+        else done(connection)
+      },
+      (error: DialError) => {
+        if (!isCancelled) failed(error.kind, error.message)
+      },
+    )
+    return { cancel: () => (isCancelled = true) }
+  }
+}
