@@ -114,7 +114,8 @@ export class UpstreamCluster {
     if (wanted.session !== undefined) {
       for (const host of this.#hosts.values()) if (host.name === wanted.session && host.usable) return host
     }
-    const nowMs = this.#deps.clock.monotonic()
+    // reading the clock costs more than most picks
+    const nowMs = this.#config.loadBalancer.slowStartMs ? this.#deps.clock.monotonic() : 0
     const attempts = wanted.attempts ?? 5
     let fallback: Host | undefined
     for (let step = 0; step <= attempts; step++) {

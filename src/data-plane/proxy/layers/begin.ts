@@ -13,7 +13,7 @@ import { RequestState } from './request-state.ts'
 export function createBeginLayer(manager: HttpConnectionManager, stats: HttpStats, loggers: readonly AccessLogger[]): Layer {
   const { table } = stats
   return (inner) => (exchange) => {
-    const state = new RequestState(exchange, manager)
+    const state = new RequestState(exchange, manager, loggers.length > 0)
     exchange.layerState = state
     table.inc(stats.requests)
     table.inc(exchange.connection.protocol === 'http2' ? stats.http2 : stats.http1)

@@ -43,8 +43,18 @@ export function createForwardedLayer(
   }
 }
 
-/** Source: Envoy documentation, x-forwarded-client-cert. */
-function clientCertificate({ peer, peerHash }: DownstreamTlsInfo, by: string | undefined): string {
+const certificates = new WeakMap<DownstreamTlsInfo, { readonly by: string | undefined; readonly text: string }>()
+
+/** Made once for each connection. Source: Envoy documentation, x-forwarded-client-cert. */
+function clientCertificate(tls: DownstreamTlsInfo, by: string | undefined): string {
+  const known = certificates.get(tls)
+  if (known && known.by === by) return known.text
+  const text = describeClient(tls, by)
+  certificates.set(tls, { by, text })
+  return text
+}
+
+function describeClient({ peer, peerHash }: DownstreamTlsInfo, by: string | undefined): string {
   const parts: string[] = []
   if (by !== undefined) parts.push(`By=${by}`)
   if (peerHash !== undefined) parts.push(`Hash=${peerHash}`)

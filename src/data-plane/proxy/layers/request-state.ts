@@ -1,4 +1,4 @@
-import type { Claims, FoundRoute } from '../../../policy/traffic/evaluate/index.ts'
+import type { FoundRoute } from '../../../policy/traffic/evaluate/index.ts'
 import type { HeaderModifier, HttpConnectionManager } from '../../../policy/traffic/model/index.ts'
 import type { Host, UpstreamCluster } from '../clusters/index.ts'
 import type { Exchange, Service } from '../contract.ts'
@@ -16,6 +16,8 @@ export class RequestState {
   host: Host | undefined = undefined
   /** Tries so far. */
   attempts = 0
+  /** Somebody will read `upstreamMs`: reading the clock is dear. */
+  readonly isTimed: boolean
   /** From the last try's start to the response's head, milliseconds; -1: none came. */
   upstreamMs = -1
   upstreamFailure = ''
@@ -24,7 +26,6 @@ export class RequestState {
   clusterModifier: HeaderModifier | undefined = undefined
   /** More of the response's headers: cookies, CORS. */
   responseHeaders: { readonly name: string; readonly value: string }[] | undefined = undefined
-  claims: Claims | undefined = undefined
   /** A rule that would have refused the request. */
   shadowRule: string | undefined = undefined
   /** What each access log wrote down while the heads were there. */
@@ -33,8 +34,9 @@ export class RequestState {
   /** The last thing to do, for the one layer that waits for something: timers of delays and retries, counts of circuits. */
   onEnd: (() => void) | undefined = undefined
 
-  constructor(exchange: Exchange, manager: HttpConnectionManager) {
+  constructor(exchange: Exchange, manager: HttpConnectionManager, isTimed: boolean) {
     this.exchange = exchange
+    this.isTimed = isTimed
     this.manager = manager
   }
 

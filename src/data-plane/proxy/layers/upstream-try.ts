@@ -59,7 +59,7 @@ export class UpstreamTry implements Attempt {
     this.#host = state.host = host
     host.active++
     state.attempts++
-    this.#startedMs = clock.monotonic()
+    if (state.isTimed) this.#startedMs = clock.monotonic()
     this.endpoint = cluster.connect(host, exchange.connection.protocol === 'http2' ? 'http2' : 'http1')
     cluster.stats.table.inc(cluster.stats.requests)
     exchange.forward(this)
@@ -76,7 +76,7 @@ export class UpstreamTry implements Attempt {
     if (isWanted && this.#retry(head)) return 'discard'
     if (isWanted && this.#retries >= (retry?.policy.attempts ?? 0)) exchange.flags.add('URX')
     if (this.#retries > 0 && !isWanted) stats.table.inc(stats.retrySuccess)
-    state.upstreamMs = clock.monotonic() - this.#startedMs
+    if (state.isTimed) state.upstreamMs = clock.monotonic() - this.#startedMs
     this.#isHeadGood = true
     if (session) session.write(state, pick?.session, this.#host.name)
     exchange.details = 'via_upstream'
@@ -105,13 +105,20 @@ export class UpstreamTry implements Attempt {
   }
 
   onDone(outcome: { readonly ok: boolean; readonly grpcStatus?: number; readonly durationMs: number }): void {
-    const { cluster } = this.#context
+    const { cluster, exchange, state } = this.#context
     this.#host.active--
     if (this.#isHeadGood) {
       cluster.stats.table.observe(cluster.stats.time, outcome.durationMs)
-      if (this.#isGrpc) cluster.report(this.#host, statusOfGrpc(outcome.grpcStatus))
+      if (this.#isGrpc && outcome.ok) cluster.report(this.#host, statusOfGrpc(outcome.grpcStatus))
     }
+    if (!outcome.ok && !state.ended && this.#isEndpointsFault(exchange)) cluster.report(this.#host, 'local')
     this.#endBudget()
+  }
+
+  /** A response that broke off, or never came in time; not what a client has broken off. Failures before a response are told by `onFailure`. */
+  #isEndpointsFault({ flags }: Exchange): boolean {
+    if (flags.has('UT')) return true
+    return this.#isHeadGood && !flags.has('DC') && !flags.has('DPE') && !flags.has('SI') && !flags.has('UMSDR')
   }
 
   /** Another try by the policy. @returns false: this was the last one */

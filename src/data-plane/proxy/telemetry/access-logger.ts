@@ -1,5 +1,4 @@
 import type { Clock } from '../../../base/clock.ts'
-import { headerText, type RequestView } from '../../../policy/traffic/evaluate/index.ts'
 import type { ExchangeSummary, RequestHead, ResponseHead } from '../contract.ts'
 import type { RequestState } from '../layers/request-state.ts'
 import type { LogEntry } from './log-entry.ts'
@@ -69,19 +68,30 @@ export class AccessLogger {
   }
 }
 
+/** The first field of a name, as Envoy logs it. */
 function valueOf(
   head: RequestHead | ResponseHead | Pick<ResponseHead, 'headers'> | undefined,
   names: readonly string[],
 ): string | undefined {
   if (!head) return undefined
   for (const name of names) {
-    const value = 'method' in head ? requestValue(head, name) : allOf(head, name)
+    const value = name.charCodeAt(0) === 58 && 'method' in head ? pseudoHeader(head, name) : head.headers.get(name)
     if (value !== undefined) return value
   }
   return undefined
 }
 
-const requestValue = (head: RequestHead, name: string): string | undefined => (name === ':scheme' ? head.scheme : headerText(head, name))
-
-const allOf = ({ headers }: Pick<ResponseHead, 'headers'>, name: string): string | undefined =>
-  headerText({ method: '', path: '', authority: '', headers } satisfies RequestView, name)
+function pseudoHeader(head: RequestHead, name: string): string | undefined {
+  switch (name) {
+    case ':method':
+      return head.method
+    case ':path':
+      return head.path
+    case ':authority':
+      return head.authority
+    case ':scheme':
+      return head.scheme
+    default:
+      return undefined
+  }
+}

@@ -26,8 +26,15 @@ export function compileLogFormat(format: AccessLog['format'], fixed: Readonly<Re
   }
   const parse = (text: string): Part[] => parseFormat(text, want, fixed)
   if (format.type === 'text') {
-    const parts = parse(format.text.endsWith('\n') ? format.text : `${format.text}\n`)
-    return { headers, format: (entry) => join(parts, entry, printable) }
+    const parts = parse(format.text.replace(/\n$/, ''))
+    return {
+      headers,
+      format(entry) {
+        const line = join(parts, entry, String)
+        // rare: only then is it worth to look at each value
+        return `${CONTROL.test(line) ? join(parts, entry, printable) : line}\n`
+      },
+    }
   }
   const fields = Object.entries(format.fields).map(([name, text]) => ({ key: JSON.stringify(name), parts: parse(text) }))
   const { omitEmpty = false } = format
