@@ -24,12 +24,13 @@ export function permissionRules(
   for (const { callers, action } of [...items].reverse()) {
     const kind = ACTIONS[action ?? 'Deny'] ?? 'deny'
     if (callers.everybody) {
-      if (kind === 'deny' && decided.length > 0) lists.deny.push(...undecided('').map((match) => ({ match, name })))
-      else if (kind === 'deny') lists.deny.push({ match: {}, name })
-      else lists[kind].push({ match: {}, name })
+      // permission is the weakest list: it may name everybody, those that later items decide are in the others
+      const isWhole = kind === 'allow' || decided.length === 0
+      lists[kind].push(...(isWhole ? [{}] : undecided('')).map((match) => ({ match, name })))
+      if (kind === 'shadowDeny') lists.allow.push({ match: {}, name })
       break
     }
-    const matches = callers.matches.flatMap((match) => narrowed(match, decided, isDecided, undecided))
+    const matches = kind === 'allow' ? callers.matches : callers.matches.flatMap((match) => narrowed(match, decided, isDecided, undecided))
     lists[kind].push(...matches.map((match) => ({ match, name })))
     decided.push(...callers.matches.flatMap(({ spiffeId }) => textOf(spiffeId)))
   }

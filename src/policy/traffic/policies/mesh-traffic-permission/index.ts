@@ -36,12 +36,12 @@ export const meshTrafficPermission: PolicyPlugin<PermissionConf> = {
   },
 }
 
-/** The rules of a port, or without any the mesh's default. */
+/** The rules of a port; whoever is denied in the shadow alone is allowed. Or without any the mesh's default. */
 export function permissionRbac(rules: MergedRules<PermissionConf>, { world }: Pick<InboundContext, 'world'>): Rbac {
-  const list = (field: keyof PermissionConf): readonly RbacRule[] => {
+  const list = (...fields: readonly (keyof PermissionConf)[]): readonly RbacRule[] => {
     const principals = new Map<string, Map<string, Principal>>()
     for (const { matches, conf } of rules) {
-      for (const { match, name } of conf[field]) {
+      for (const { match, name } of fields.flatMap((field) => conf[field])) {
         for (const entry of matches.length > 0 ? matches : [{}]) {
           const both = intersect(entry, match)
           if (!both) continue
@@ -53,7 +53,7 @@ export function permissionRbac(rules: MergedRules<PermissionConf>, { world }: Pi
     }
     return [...principals].map(([name, of]) => ({ name, principals: [...of.values()], requests: [] }))
   }
-  return { deny: list('deny'), shadowDeny: list('shadowDeny'), allow: list('allow'), otherwise: world.mesh.defaultPermission }
+  return { deny: list('deny'), shadowDeny: list('shadowDeny'), allow: list('allow', 'shadowDeny'), otherwise: world.mesh.defaultPermission }
 }
 
 // a rule's callers and those of a list in it: the narrower of two ids where one contains the other, nothing where they have nothing in common
