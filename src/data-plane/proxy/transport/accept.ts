@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { readClientHello } from './client-hello.ts'
 import type { ClientHello, Connection, ServerTlsOptions } from './contract.ts'
-import { SocketConnection, tlsSessionOf } from './socket-connection.ts'
+import { SocketConnection, tlsSessionOf, type WrapSocket } from './socket-connection.ts'
 
 export interface ListenOptions {
   readonly host?: string
@@ -43,10 +43,17 @@ export interface Accepted {
   destroy(): void
 }
 
-/** Listens. @throws Error as net.Server does (EADDRINUSE, EACCES) */
-export async function listen(options: ListenOptions, accept: (accepted: Accepted) => void): Promise<Acceptor> {
+/**
+ * Listens. @param wrap what connections are made of; default: public sockets. See `transport` of choose-transport.ts
+ * @throws Error as net.Server does (EADDRINUSE, EACCES)
+ */
+export async function listen(
+  options: ListenOptions,
+  accept: (accepted: Accepted) => void,
+  wrap: WrapSocket = SocketConnection.wrap,
+): Promise<Acceptor> {
   const server: Server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) =>
-    accept(new AcceptedSocket(socket)),
+    accept(new AcceptedSocket(socket, wrap)),
   )
   server.maxConnections = options.maxConnections ?? 4_096
   await new Promise<void>((resolve, reject) => {
@@ -66,12 +73,14 @@ export async function listen(options: ListenOptions, accept: (accepted: Accepted
 
 class AcceptedSocket implements Accepted {
   readonly #socket: Socket
+  readonly #wrap: WrapSocket
   readonly remote: Connection['remote']
   readonly local: Connection['local']
   readonly fd: number
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, wrap: WrapSocket) {
     this.#socket = socket
+    this.#wrap = wrap
     const seen = new SocketConnection(socket)
     this.remote = seen.remote
     this.local = seen.local
@@ -107,7 +116,7 @@ class AcceptedSocket implements Accepted {
   }
 
   plain(): Connection {
-    return new SocketConnection(this.#socket)
+    return this.#wrap(this.#socket)
   }
 
   secure(options: ServerTlsOptions): Promise<Connection> {
@@ -138,7 +147,7 @@ class AcceptedSocket implements Accepted {
         clearTimeout(timer)
         socket.off('error', fail)
         raw.off('close', onClose)
-        resolve(new SocketConnection(socket, tlsSessionOf(socket)))
+        resolve(this.#wrap(socket, tlsSessionOf(socket)))
       })
     })
   }

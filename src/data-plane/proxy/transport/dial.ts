@@ -3,7 +3,7 @@ import { connect as connectTls } from 'node:tls'
 import type { ClientTls } from '../contract.ts'
 import type { SocketAddress } from '../../../policy/traffic/model/index.ts'
 import type { Connection } from './contract.ts'
-import { SocketConnection, tlsSessionOf } from './socket-connection.ts'
+import { SocketConnection, tlsSessionOf, type WrapSocket } from './socket-connection.ts'
 
 export interface DialOptions {
   readonly address: SocketAddress | { readonly path: string }
@@ -23,8 +23,11 @@ export class DialError extends Error {
   }
 }
 
-/** Connects, with TLS where asked for. Nothing is left behind by a failure. @throws {DialError} */
-export function dial(options: DialOptions): Promise<Connection> {
+/**
+ * Connects, with TLS where asked for. Nothing is left behind by a failure.
+ * @param wrap what the connection is made of; default: public sockets. See `transport` of choose-transport.ts @throws {DialError}
+ */
+export function dial(options: DialOptions, wrap: WrapSocket = SocketConnection.wrap): Promise<Connection> {
   const { address, tls, timeoutMs } = options
   const target = 'path' in address ? { path: address.path } : { host: address.address, port: address.port }
   return new Promise((resolve, reject) => {
@@ -59,7 +62,7 @@ export function dial(options: DialOptions): Promise<Connection> {
     socket.once('connect', () => {
       if (!tls) {
         finish()
-        resolve(new SocketConnection(socket))
+        resolve(wrap(socket))
         return
       }
       stage = 'tls'
@@ -84,7 +87,7 @@ export function dial(options: DialOptions): Promise<Connection> {
           return finish(new DialError('tls', (error as Error).message, { cause: error }))
         }
         finish()
-        resolve(new SocketConnection(secure, tlsSessionOf(secure)))
+        resolve(wrap(secure, tlsSessionOf(secure, peer)))
       })
     })
   })

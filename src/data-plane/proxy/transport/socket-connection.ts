@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { SocketAddress } from '../../../policy/traffic/model/index.ts'
@@ -5,6 +6,9 @@ import type { Connection, ConnectionHandler, TlsSession } from './contract.ts'
 
 /** Above this many bytes that wait, writers are told to wait. */
 const HIGH_WATER_BYTES = 256 * 1024
+
+/** Makes a connection of a socket that is connected, or whose handshake is over. */
+export type WrapSocket = (socket: Socket, tls?: TlsSession) => Connection
 
 /** A Connection over Node's public sockets. */
 export class SocketConnection implements Connection {
@@ -16,6 +20,8 @@ export class SocketConnection implements Connection {
   #isFull = false
   #isClosed = false
   #error: Error | undefined
+
+  static readonly wrap: WrapSocket = (socket, tls) => new SocketConnection(socket, tls)
 
   constructor(socket: Socket, tls?: TlsSession) {
     this.#socket = socket
@@ -87,12 +93,13 @@ export class SocketConnection implements Connection {
   }
 }
 
-/** What is known once a handshake is over. */
-export function tlsSessionOf(socket: TLSSocket): TlsSession {
+/**
+ * What is known once a handshake is over.
+ * @param peer its certificate where it was asked for before: Node gives it out once, and the next of the chain after that
+ */
+export function tlsSessionOf(socket: TLSSocket, peer: X509Certificate | undefined = socket.getPeerX509Certificate()): TlsSession {
   const { alpnProtocol } = socket
   const serverName = (socket as { readonly servername?: string | false }).servername
-  // getPeerX509Certificate has the issuers that came with it, which identities are checked by
-  const peer = socket.authorized || socket.getPeerX509Certificate() ? socket.getPeerX509Certificate() : undefined
   return {
     version: socket.getProtocol() ?? '',
     cipher: socket.getCipher()?.name ?? '',
