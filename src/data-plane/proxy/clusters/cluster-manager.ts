@@ -3,6 +3,9 @@ import type { MetricTable } from '../telemetry/metric-table.ts'
 import { clusterStats } from '../telemetry/stats.ts'
 import { UpstreamCluster, type ClusterDeps } from './upstream-cluster.ts'
 
+/** Milliseconds. */
+const RELEASE_AGAIN = 30_000
+
 /** All clusters of a proxy. Updates are taken in place; order does not matter: endpoints may come before or after the cluster that asks for them. */
 export class ClusterManager {
   readonly #deps: ClusterDeps
@@ -40,9 +43,19 @@ export class ClusterManager {
     if (!cluster) return
     this.#clusters.delete(name)
     cluster.close()
-    const statName = cluster.config.statName ?? name
-    const isShared = [...this.#clusters.values()].some(({ config }) => (config.statName ?? config.name) === statName)
-    if (!isShared && cluster.circuit.requests === 0) this.#metrics.release('envoy_cluster_name', statName)
+    this.#release(cluster)
+  }
+
+  /** Gives the series of a cluster back that is gone, once its last connection is: those still count. */
+  #release(cluster: UpstreamCluster): void {
+    const { connections, requests, pending, retries } = cluster.circuit
+    if (connections + requests + pending + retries > 0) {
+      this.#deps.clock.after(RELEASE_AGAIN, () => this.#release(cluster))
+      return
+    }
+    const nameOf = ({ config }: UpstreamCluster): string => config.statName ?? config.name
+    const isUsed = [...this.#clusters.values()].some((other) => nameOf(other) === nameOf(cluster))
+    if (!isUsed) this.#metrics.release('envoy_cluster_name', nameOf(cluster))
   }
 
   setAssignment(assignment: ClusterLoadAssignment): void {

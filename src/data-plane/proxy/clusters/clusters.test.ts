@@ -92,6 +92,17 @@ describe('a cluster', () => {
     expect(world.metrics.series).toBe(0)
   })
 
+  it('keeps counting for connections that outlive their cluster', async () => {
+    const world = new World()
+    const one = world.add({}, [endpoint(1)])
+    one.circuit.connectionOpening()
+    world.manager.removeCluster('c')
+    expect(world.metrics.series).toBeGreaterThan(0)
+    one.circuit.connectionClosed()
+    await world.clock.advance(30_000)
+    expect(world.metrics.series).toBe(0)
+  })
+
   it('leaves out who drains or is not well, panics when too few are left', () => {
     const world = new World()
     const one = world.add({}, [endpoint(1), endpoint(2), endpoint(3, { state: 'draining' }), endpoint(4, { state: 'unhealthy' })])
