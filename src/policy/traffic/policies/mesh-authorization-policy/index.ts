@@ -3,7 +3,8 @@
  * under trial are a filter of their own that refuses nothing. Authorities are asked last, for what the rules let pass.
  */
 import type { PolicyPlugin } from '../../input/index.ts'
-import type { HttpFilter, Rbac } from '../../model/index.ts'
+import type { HttpFilter, Principal, Rbac, RbacRule } from '../../model/index.ts'
+import { narrower } from '../mesh-traffic-permission/index.ts'
 import type { AuthorizationConf } from '../../kuma/translate-own.ts'
 
 export const AUTHORIZATION_FILTER = 'mesh-authorization-policy'
@@ -32,6 +33,29 @@ export const meshAuthorizationPolicy: PolicyPlugin<AuthorizationConf> = {
       judges.push({ type: 'rbac', name: AUTHORIZATION_DRY_RUN_FILTER, rbac: { ...rbacOf(conf.dryRun), dryRun: true } })
     return { ...http, filters: [...http.filters, ...judges, ...conf.custom] }
   },
+  // bytes are no requests: the rules that look at the connection alone hold; in a chain that may find HTTP, permissions wait for the request
+  inboundConnection(rules, connection, { protocol }) {
+    const conf = rules.at(-1)?.conf.rbac
+    if (!conf || !isSaid(conf) || protocol === 'http' || protocol === 'http2' || protocol === 'grpc') return connection
+    const before: Rbac = connection.rbac ?? { deny: [], shadowDeny: [], allow: [], otherwise: 'allow' }
+    const deny = [...before.deny, ...conf.deny]
+    if (conf.allow.length === 0 || protocol === 'auto') return { ...connection, rbac: { ...before, deny } }
+    const allow =
+      before.otherwise === 'allow' ? conf.allow : conf.allow.flatMap((rule) => before.allow.flatMap((other) => both(rule, other)))
+    return { ...connection, rbac: { ...before, deny, allow, otherwise: 'deny' } }
+  },
+}
+
+/** What both rules allow; none: nothing, or it cannot be said. */
+function both(rule: RbacRule, { principals: others }: RbacRule): readonly RbacRule[] {
+  const all = (list: readonly Principal[]): readonly Principal[] => (list.length > 0 ? list : [{}])
+  const principals = all(rule.principals).flatMap((a) =>
+    all(others).flatMap((b): Principal[] => {
+      const id = a.spiffeId && b.spiffeId ? narrower(a.spiffeId, b.spiffeId) : (a.spiffeId ?? b.spiffeId)
+      return a.spiffeId && b.spiffeId && !id ? [] : [{ ...b, ...a, ...(id ? { spiffeId: id } : {}) }]
+    }),
+  )
+  return principals.length > 0 ? [{ ...rule, principals }] : []
 }
 
 const isSaid = ({ deny, allow }: Rules): boolean => deny.length + allow.length > 0

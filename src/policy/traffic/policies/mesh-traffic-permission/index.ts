@@ -68,7 +68,8 @@ function intersect(a: CallerMatch, b: CallerMatch): Principal | undefined {
 
 type Id = NonNullable<CallerMatch['spiffeId']>
 
-function narrower(a: Id, b: Id): Id | undefined {
+/** The ids of both; undefined: none, or it cannot be said. */
+export function narrower(a: Id, b: Id): Id | undefined {
   if (JSON.stringify(a) === JSON.stringify(b)) return a
   const text = (id: Id): string | undefined => ('exact' in id ? id.exact : 'prefix' in id ? id.prefix : undefined)
   if ('prefix' in a && text(b)?.startsWith(a.prefix)) return b
