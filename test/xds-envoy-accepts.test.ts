@@ -37,6 +37,16 @@ test.skipIf(!ENVOY)(`Envoy accepts a configuration that uses every member of the
     expect(envoy.output().unsupported).toMatchInlineSnapshot(`
       [
         {
+          "name": "virtual-inbound",
+          "reason": "rules of a connection are judged at the first byte of the client: a server that speaks first is heard before",
+          "type": "listener",
+        },
+        {
+          "name": "mesh-inbound",
+          "reason": "rules of a connection are judged at the first byte of the client: a server that speaks first is heard before",
+          "type": "listener",
+        },
+        {
           "name": "reviews",
           "reason": "the health check of type tcp is left out: only the first one of a cluster is made",
           "type": "cluster",
