@@ -186,7 +186,12 @@ export class StreamState {
     if (error) return this.#refuse(state, outstanding, error.message)
     state.acked = nonce
     state.ackedAtMs = this.options.now()
-    for (const { name } of outstanding.resources) state.refused.delete(name)
+    for (const { name, version } of outstanding.resources) {
+      // the last good in place of what was refused: the refusal stands
+      const refusal = state.refused.get(name)
+      if (refusal && (refusal.version === version || refusal.version !== this.current(state.typeUrl, name)?.version))
+        state.refused.delete(name)
+    }
     for (const name of outstanding.removed) state.refused.delete(name)
     this.options.observer?.acked?.(state, this.options.monotonic() - outstanding.sentAt)
   }
