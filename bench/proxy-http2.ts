@@ -52,7 +52,7 @@ async function main(rounds: number, requests: number): Promise<void> {
     for (let round = -1; round < rounds; round++) {
       for (const load of LOADS) {
         for (const { peer, port, child } of running) {
-          const micros = await measure(child.pid as number, port, body, load, round < 0 ? Math.min(requests, 10_000) : requests)
+          const micros = await measure(child.pid as number, port, body, load, requests)
           // The first round warms up.
           if (round >= 0) results.set(`${load.name} ${peer.name}`, [...(results.get(`${load.name} ${peer.name}`) ?? []), micros])
         }

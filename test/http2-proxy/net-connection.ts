@@ -1,4 +1,4 @@
-import net from 'node:net'
+import type net from 'node:net'
 import type { Connection, ConnectionHandler } from '../../src/data-plane/proxy/transport/contract.ts'
 
 /** The transport contract over `net.Socket`, by public APIs alone. */

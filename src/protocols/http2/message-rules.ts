@@ -84,6 +84,7 @@ export function checkResponse(block: FieldBlock, shape: MessageShape): string | 
 
 /** What is wrong with trailers. Source: RFC 9113 8.1. */
 export function checkTrailers(block: FieldBlock): string | undefined {
+  if (block.isTooLarge) return 'the trailers are too large'
   if (block.fault !== undefined) return block.fault
   for (let i = 0; i < block.count; i++) {
     const { kind } = block.names[i] as FieldName

@@ -1,16 +1,18 @@
 import { FieldBlock, HpackDecoder, HpackError } from '../hpack/index.ts'
-import { DEFAULT_WINDOW, ErrorCode, Flag, FrameType, MAX_STREAM_ID, MAX_WINDOW, PREFACE, errorName } from './constants.ts'
+import { ErrorCode, Flag, FrameType, MAX_STREAM_ID, MAX_WINDOW, PREFACE, errorName } from './constants.ts'
+import { writeGoAway, writePing, writeReset } from './control-frames.ts'
 import { FloodGuard } from './flood-guard.ts'
 import { FrameOutput } from './frame-output.ts'
 import { FrameReader, type FrameSink } from './frame-reader.ts'
 import { MessageShape, checkRequest, checkResponse, checkTrailers } from './message-rules.ts'
+import { ReceiveSide } from './receive-side.ts'
 import { SendSide } from './send-side.ts'
 import type { SessionEvents, SessionOptions } from './session-events.ts'
 import { PeerSettings, type SessionLimits, applySetting, writeSettings } from './settings.ts'
-import { Http2Stream, type StreamReset } from './stream.ts'
+import { Http2Stream, resetByPeer } from './stream.ts'
 
-const PING_ALIVE = 1
-const PING_DRAIN = 2
+const WRONG_LENGTH = 'the body is not as long as content-length says'
+const [PING_ALIVE, PING_DRAIN] = [1, 2]
 
 /**
  * One HTTP/2 connection as a state machine: bytes go in by `receive`, events come out of `events` and the streams' handlers, frames come out in `output`. It
@@ -32,8 +34,7 @@ export class Http2Session implements FrameSink {
   readonly #decoder: HpackDecoder
   readonly #reader: FrameReader
   #now = 1
-  #receiveWindow = DEFAULT_WINDOW
-  #unacknowledged = 0
+  readonly #receiver: ReceiveSide
   #lastPeerId = 0
   #nextId: number
   #ended = false
@@ -55,6 +56,7 @@ export class Http2Session implements FrameSink {
     this.#nextId = options.isServer ? 2 : 1
     this.#decoder = new HpackDecoder({ maxTableBytes: options.limits.headerTableBytes, maxListBytes: options.limits.maxHeaderListBytes })
     this.output = new FrameOutput(() => this.#events.onOutput())
+    this.#receiver = new ReceiveSide(this.output, options.limits)
     this.sender = new SendSide(this.output, (stream) => this.#halfEnded(stream))
     this.#reader = new FrameReader(this, options.isServer ? PREFACE : undefined, options.limits.maxHeaderListBytes)
   }
@@ -66,9 +68,7 @@ export class Http2Session implements FrameSink {
       this.output.copy(PREFACE, 0, PREFACE.length)
     }
     writeSettings(this.output, this.#limits, this.#server)
-    const more = this.#limits.connectionWindowBytes - DEFAULT_WINDOW
-    if (more > 0) this.#windowUpdate(0, more)
-    this.#receiveWindow = Math.max(DEFAULT_WINDOW, this.#limits.connectionWindowBytes)
+    this.#receiver.start()
   }
 
   /** Takes bytes of the connection; they are valid during the call alone. */
@@ -93,7 +93,7 @@ export class Http2Session implements FrameSink {
     )
   }
 
-  /** No new streams from either side. */
+  /** No new streams. */
   get isGoingAway(): boolean {
     return this.#ended || this.#isGoingAway || this.#drain !== 'no' || this.#nextId >= MAX_STREAM_ID
   }
@@ -109,45 +109,20 @@ export class Http2Session implements FrameSink {
 
   /** Data was handed on: the peer may send as much again. */
   consume(stream: Http2Stream, count: number): void {
-    this.#consumeConnection(count)
-    stream.unacknowledged += count
-    if (stream.unacknowledged < this.#limits.streamWindowBytes >> 1 || stream.isClosed || stream.remoteEnded) return
-    this.#windowUpdate(stream.id, stream.unacknowledged)
-    stream.receiveWindow += stream.unacknowledged
-    stream.unacknowledged = 0
-  }
-
-  #consumeConnection(count: number): void {
-    this.#unacknowledged += count
-    if (this.#unacknowledged < this.#limits.connectionWindowBytes >> 1 || this.#ended) return
-    this.#windowUpdate(0, this.#unacknowledged)
-    this.#receiveWindow += this.#unacknowledged
-    this.#unacknowledged = 0
-  }
-
-  #windowUpdate(id: number, more: number): void {
-    this.output.header(4, FrameType.windowUpdate, 0, id)
-    this.output.uint32(more)
+    if (!this.#ended) this.#receiver.consume(stream, count)
   }
 
   /** Ends a stream from this side; its handler hears nothing. */
   reset(stream: Http2Stream, code: number): void {
     if (stream.isClosed || this.#ended) return
-    this.#writeReset(stream.id, code)
+    writeReset(this.output, stream.id, code)
     this.#forget(stream)
     this.#settle()
   }
 
-  #writeReset(id: number, code: number): void {
-    this.output.header(4, FrameType.resetStream, 0, id)
-    this.output.uint32(code)
-  }
-
   /** Asks for a sign of life. */
   ping(kind: number = PING_ALIVE): void {
-    this.output.header(8, FrameType.ping, 0, 0)
-    this.output.uint32(0)
-    this.output.uint32(kind)
+    writePing(this.output, kind)
   }
 
   /**
@@ -158,7 +133,7 @@ export class Http2Session implements FrameSink {
     if (this.#drain !== 'no' || this.#ended) return
     this.#drain = 'announced'
     if (this.#server) {
-      this.#goAway(MAX_STREAM_ID, ErrorCode.noError, '')
+      writeGoAway(this.output, MAX_STREAM_ID, ErrorCode.noError, '')
       this.ping(PING_DRAIN)
     } else this.finishDrain()
   }
@@ -168,7 +143,7 @@ export class Http2Session implements FrameSink {
     if (this.#drain !== 'announced' || this.#ended) return
     this.#drain = 'final'
     this.#lastAccepted = this.#lastPeerId
-    this.#goAway(this.#lastPeerId, ErrorCode.noError, '')
+    writeGoAway(this.output, this.#lastPeerId, ErrorCode.noError, '')
     this.#endIfDrained()
   }
 
@@ -178,17 +153,10 @@ export class Http2Session implements FrameSink {
     this.#events.onEnd(ErrorCode.noError, 'drained')
   }
 
-  #goAway(lastId: number, code: number, debug: string): void {
-    this.output.header(8 + debug.length, FrameType.goAway, 0, 0)
-    this.output.uint32(lastId)
-    this.output.uint32(code)
-    this.output.advance(this.output.length + this.output.bytes.write(debug, this.output.length, 'latin1'))
-  }
-
   /** The connection is over, by a fault found here or because it was closed; every stream hears of it. */
-  fail(code: number, message: string): void {
+  onFault(code: number, message: string): void {
     if (this.#ended) return
-    this.#goAway(this.#lastPeerId, code, message.slice(0, 200))
+    writeGoAway(this.output, this.#lastPeerId, code, message.slice(0, 200))
     this.closed(code, message)
   }
 
@@ -205,7 +173,7 @@ export class Http2Session implements FrameSink {
   }
 
   #streamFault(stream: Http2Stream, code: number, message: string): void {
-    if (!this.#resets.take(this.#now)) return this.fail(ErrorCode.enhanceYourCalm, 'too many streams ended with faults')
+    if (!this.#resets.take(this.#now)) return this.onFault(ErrorCode.enhanceYourCalm, 'too many streams ended with faults')
     this.reset(stream, code)
     stream.handler?.onReset(stream, { code, message, isLocal: true, unprocessed: false, isConnection: false })
   }
@@ -234,28 +202,26 @@ export class Http2Session implements FrameSink {
     return (id & 1) === (this.#server ? 1 : 0) ? id > this.#lastPeerId : id >= this.#nextId
   }
 
-  // --- frames, from the reader ---
-
   /** DATA; `flowBytes` counts padding too. */
   onData(id: number, bytes: Buffer, start: number, end: number, ended: boolean, flowBytes: number): void {
-    if (flowBytes > this.#receiveWindow) return this.fail(ErrorCode.flowControlError, 'DATA beyond the window of the connection')
-    this.#receiveWindow -= flowBytes
+    if (!this.#receiver.take(flowBytes)) return this.onFault(ErrorCode.flowControlError, 'DATA beyond the window of the connection')
     const stream = this.streams.get(id)
     if (stream === undefined) {
-      if (this.#isIdle(id)) return this.fail(ErrorCode.protocolError, `DATA on the idle stream ${id}`)
-      this.#consumeConnection(flowBytes)
-      if (flowBytes === 0 && !this.#useless.take(this.#now)) this.fail(ErrorCode.enhanceYourCalm, 'too many empty frames')
+      if (this.#isIdle(id)) return this.onFault(ErrorCode.protocolError, `DATA on the idle stream ${id}`)
+      this.#receiver.consumeConnection(flowBytes)
+      if (flowBytes === 0 && !this.#useless.take(this.#now)) this.onFault(ErrorCode.enhanceYourCalm, 'too many empty frames')
       return
     }
     if (stream.remoteEnded) return this.#afterEnd(stream, flowBytes)
     if (flowBytes > stream.receiveWindow)
       return this.#streamFault(stream, ErrorCode.flowControlError, 'DATA beyond the window of its stream')
     if (!this.#server && !stream.hasHead) return this.#badData(stream, flowBytes, 'DATA before a response head')
-    if (start === end && !ended && !this.#useless.take(this.#now)) return this.fail(ErrorCode.enhanceYourCalm, 'too many empty DATA frames')
+    if (start === end && !ended && !this.#useless.take(this.#now))
+      return this.onFault(ErrorCode.enhanceYourCalm, 'too many empty DATA frames')
     stream.receiveWindow -= flowBytes
     stream.received += end - start
     if (stream.contentLength >= 0 && (ended ? stream.received !== stream.contentLength : stream.received > stream.contentLength)) {
-      return this.#badData(stream, flowBytes, 'the body is not as long as content-length says')
+      return this.#badData(stream, flowBytes, WRONG_LENGTH)
     }
     if (stream.hasNoBody && stream.received > 0) return this.#badData(stream, flowBytes, 'a body where there can be none')
     const padding = flowBytes - (end - start)
@@ -266,12 +232,12 @@ export class Http2Session implements FrameSink {
   }
 
   #badData(stream: Http2Stream, flowBytes: number, message: string): void {
-    this.#consumeConnection(flowBytes)
+    this.#receiver.consumeConnection(flowBytes)
     this.#streamFault(stream, ErrorCode.protocolError, message)
   }
 
   #afterEnd(stream: Http2Stream, flowBytes: number): void {
-    this.#consumeConnection(flowBytes)
+    this.#receiver.consumeConnection(flowBytes)
     this.#streamFault(stream, ErrorCode.streamClosed, 'a frame after the end of its stream')
   }
 
@@ -283,15 +249,15 @@ export class Http2Session implements FrameSink {
       this.#decoder.decode(bytes, start, end, block)
     } catch (error) {
       if (!(error instanceof HpackError)) throw error
-      return this.fail(ErrorCode.compressionError, error.message)
+      return this.onFault(ErrorCode.compressionError, error.message)
     }
     const stream = this.streams.get(id)
     if (stream !== undefined) return this.#server || stream.hasHead ? this.#trailers(stream, ended) : this.#responseHead(stream, ended)
     if (!this.#isIdle(id)) {
-      if (!this.#useless.take(this.#now)) this.fail(ErrorCode.enhanceYourCalm, 'too many HEADERS on closed streams')
+      if (!this.#useless.take(this.#now)) this.onFault(ErrorCode.enhanceYourCalm, 'too many HEADERS on closed streams')
       return
     }
-    if (!this.#server || (id & 1) === 0) return this.fail(ErrorCode.protocolError, `HEADERS on stream ${id}, which the peer cannot open`)
+    if (!this.#server || (id & 1) === 0) return this.onFault(ErrorCode.protocolError, `HEADERS on stream ${id}, which the peer cannot open`)
     this.#request(id, ended)
   }
 
@@ -301,9 +267,9 @@ export class Http2Session implements FrameSink {
     this.#streamsEver++
     if (this.streams.size >= this.#limits.maxConcurrentStreams) return this.#refuse(id, ErrorCode.refusedStream)
     const { block, shape } = this
-    const fault = block.isTooLarge ? 'the header list is too large' : checkRequest(block, shape, this.#limits.connectProtocol)
-    if (fault !== undefined) return this.#refuse(id, block.isTooLarge ? ErrorCode.enhanceYourCalm : ErrorCode.protocolError)
-    if (ended && shape.contentLength > 0) return this.#refuse(id, ErrorCode.protocolError)
+    if (block.isTooLarge) return this.#refuse(id, ErrorCode.enhanceYourCalm)
+    const isMalformed = checkRequest(block, shape, this.#limits.connectProtocol) !== undefined || (ended && shape.contentLength > 0)
+    if (isMalformed) return this.#refuse(id, ErrorCode.protocolError)
     const stream = new Http2Stream(id, this.sender.initialWindow, this.#limits.streamWindowBytes, this.#now)
     stream.hasHead = true
     stream.remoteEnded = ended
@@ -313,8 +279,8 @@ export class Http2Session implements FrameSink {
   }
 
   #refuse(id: number, code: number): void {
-    if (!this.#resets.take(this.#now)) return this.fail(ErrorCode.enhanceYourCalm, 'too many streams that had to be refused')
-    this.#writeReset(id, code)
+    if (!this.#resets.take(this.#now)) return this.onFault(ErrorCode.enhanceYourCalm, 'too many streams that had to be refused')
+    writeReset(this.output, id, code)
   }
 
   #responseHead(stream: Http2Stream, ended: boolean): void {
@@ -325,7 +291,7 @@ export class Http2Session implements FrameSink {
     const status = Number(block.value(shape.status))
     if (status < 200) {
       if (ended) return this.#streamFault(stream, ErrorCode.protocolError, 'an informational response ends the stream')
-      if (!this.#useless.take(this.#now)) return this.fail(ErrorCode.enhanceYourCalm, 'too many informational responses')
+      if (!this.#useless.take(this.#now)) return this.onFault(ErrorCode.enhanceYourCalm, 'too many informational responses')
     } else {
       stream.hasHead = true
       if (status === 204 || status === 304) stream.hasNoBody = true
@@ -340,43 +306,34 @@ export class Http2Session implements FrameSink {
   #trailers(stream: Http2Stream, ended: boolean): void {
     if (stream.remoteEnded) return this.#afterEnd(stream, 0)
     const { block } = this
-    const fault = block.isTooLarge ? 'the trailers are too large' : ended ? checkTrailers(block) : 'trailers do not end the stream'
+    const fault = ended ? checkTrailers(block) : 'trailers do not end the stream'
     if (fault !== undefined) return this.#streamFault(stream, ErrorCode.protocolError, fault)
-    if (stream.contentLength >= 0 && stream.received !== stream.contentLength) {
-      return this.#streamFault(stream, ErrorCode.protocolError, 'the body is not as long as content-length says')
-    }
+    if (stream.contentLength >= 0 && stream.received !== stream.contentLength) return this.#badData(stream, 0, WRONG_LENGTH)
     stream.remoteEnded = true
     stream.handler?.onTrailers(stream, block)
     this.#halfEnded(stream)
   }
 
   onResetStream(id: number, code: number): void {
-    if (this.#isIdle(id)) return this.fail(ErrorCode.protocolError, `RST_STREAM on the idle stream ${id}`)
+    if (this.#isIdle(id)) return this.onFault(ErrorCode.protocolError, `RST_STREAM on the idle stream ${id}`)
     const stream = this.streams.get(id)
     // A stream that lived for long, or was answered, may be cancelled as often as one likes: gRPC deadlines are.
     const isRapid = stream === undefined || this.#now - stream.openedMs < 100
     if (this.#server && isRapid && !this.#resets.take(this.#now))
-      return this.fail(ErrorCode.enhanceYourCalm, 'too many streams reset at once')
+      return this.onFault(ErrorCode.enhanceYourCalm, 'too many streams reset at once')
     if (stream === undefined) return
     this.#forget(stream)
-    const reset: StreamReset = {
-      code,
-      message: `the peer reset the stream with ${errorName(code)}`,
-      isLocal: false,
-      unprocessed: code === ErrorCode.refusedStream,
-      isConnection: false,
-    }
-    stream.handler?.onReset(stream, reset)
+    stream.handler?.onReset(stream, resetByPeer(code))
     this.#settle()
   }
 
   onSettings(bytes: Buffer, start: number, end: number): void {
-    if (!this.#controls.take(this.#now)) return this.fail(ErrorCode.enhanceYourCalm, 'too many SETTINGS')
+    if (!this.#controls.take(this.#now)) return this.onFault(ErrorCode.enhanceYourCalm, 'too many SETTINGS')
     if (this.peer.isUnknown) this.peer.maxConcurrentStreams = Infinity
     this.peer.isUnknown = false
     for (let p = start; p < end; p += 6) {
       const fault = applySetting(this, bytes.readUInt16BE(p), bytes.readUInt32BE(p + 2), this.#server)
-      if (fault !== undefined) return this.fail(fault.code, fault.message)
+      if (fault !== undefined) return this.onFault(fault.code, fault.message)
     }
     this.output.header(0, FrameType.settings, Flag.ack, 0)
     this.sender.resume()
@@ -393,14 +350,14 @@ export class Http2Session implements FrameSink {
       else this.#events.onPong()
       return
     }
-    if (!this.#controls.take(this.#now)) return this.fail(ErrorCode.enhanceYourCalm, 'too many PINGs')
+    if (!this.#controls.take(this.#now)) return this.onFault(ErrorCode.enhanceYourCalm, 'too many PINGs')
     this.output.header(8, FrameType.ping, Flag.ack, 0)
     this.output.copy(bytes, start, start + 8)
   }
 
   onGoAway(lastId: number, code: number, debug: string): void {
     if (this.#isGoingAway && lastId > this.#lastAccepted && !this.#server)
-      return this.fail(ErrorCode.protocolError, 'GOAWAY allows more than before')
+      return this.onFault(ErrorCode.protocolError, 'GOAWAY allows more than before')
     this.#isGoingAway = true
     if (!this.#server) {
       this.#lastAccepted = lastId
@@ -417,17 +374,17 @@ export class Http2Session implements FrameSink {
 
   onWindowUpdate(id: number, more: number): void {
     if (++this.#updatesUsed > 1000 + 4 * (this.sender.dataFrames + this.#streamsEver)) {
-      return this.fail(ErrorCode.enhanceYourCalm, 'too many WINDOW_UPDATEs')
+      return this.onFault(ErrorCode.enhanceYourCalm, 'too many WINDOW_UPDATEs')
     }
     if (id === 0) {
-      if (more === 0) return this.fail(ErrorCode.protocolError, 'WINDOW_UPDATE of 0')
+      if (more === 0) return this.onFault(ErrorCode.protocolError, 'WINDOW_UPDATE of 0')
       this.sender.window += more
-      if (this.sender.window > MAX_WINDOW) return this.fail(ErrorCode.flowControlError, 'the window of the connection overflows')
+      if (this.sender.window > MAX_WINDOW) return this.onFault(ErrorCode.flowControlError, 'the window of the connection overflows')
       return this.sender.resume()
     }
     const stream = this.streams.get(id)
     if (stream === undefined) {
-      if (this.#isIdle(id)) this.fail(ErrorCode.protocolError, `WINDOW_UPDATE on the idle stream ${id}`)
+      if (this.#isIdle(id)) this.onFault(ErrorCode.protocolError, `WINDOW_UPDATE on the idle stream ${id}`)
       return
     }
     if (more === 0) return this.#streamFault(stream, ErrorCode.protocolError, 'WINDOW_UPDATE of 0')
@@ -438,10 +395,6 @@ export class Http2Session implements FrameSink {
 
   /** PRIORITY and unknown frames, which mean nothing to us. */
   onIgnored(): void {
-    if (!this.#controls.take(this.#now)) this.fail(ErrorCode.enhanceYourCalm, 'too many frames without use')
-  }
-
-  onFault(code: number, message: string): void {
-    this.fail(code, message)
+    if (!this.#controls.take(this.#now)) this.onFault(ErrorCode.enhanceYourCalm, 'too many frames without use')
   }
 }

@@ -1,4 +1,5 @@
 import type { FieldBlock } from '../hpack/index.ts'
+import { ErrorCode, errorName } from './constants.ts'
 
 /** What becomes of a stream's events. Bytes and blocks are valid during the call alone. */
 export interface StreamHandler {
@@ -22,6 +23,12 @@ export interface StreamReset {
   readonly unprocessed: boolean
   /** The whole connection is gone. */
   readonly isConnection: boolean
+}
+
+/** RST_STREAM has come. */
+export function resetByPeer(code: number): StreamReset {
+  const message = `the peer reset the stream with ${errorName(code)}`
+  return { code, message, isLocal: false, unprocessed: code === ErrorCode.refusedStream, isConnection: false }
 }
 
 /** One stream of a session: windows, the ends of both directions, and what waits for a window. */

@@ -98,7 +98,7 @@ export class ConnectionWatch {
     if (isOver(this.#progressMs, times.stallTimeoutMs)) return this.#wire.destroy('the peer takes nothing of what it asked for')
     if (this.#drainMs > 0) {
       if (isOver(this.#drainMs, Math.min(1000, times.drainTimeoutMs / 2))) session.finishDrain()
-      if (isOver(this.#drainMs, times.drainTimeoutMs)) return session.fail(ErrorCode.noError, 'drained for long enough')
+      if (isOver(this.#drainMs, times.drainTimeoutMs)) return session.onFault(ErrorCode.noError, 'drained for long enough')
     } else if (isOver(this.#idleSinceMs, times.idleTimeoutMs) || isOver(this.#startedMs, times.maxConnectionDurationMs)) return this.drain()
     if (times.keepaliveIntervalMs > 0) {
       if (this.#pingMs > 0 && this.#activeMs > this.#pingMs) this.#pingMs = 0

@@ -212,7 +212,8 @@ export class Http2Endpoint implements EngineEndpoint {
 
   drain(): void {
     this.#isDraining = true
-    for (const client of [...this.#open]) client.drain()
+    // Those without streams leave the list at once.
+    for (const client of this.#open.slice()) client.drain()
   }
 
   destroy(): void {
@@ -222,7 +223,7 @@ export class Http2Endpoint implements EngineEndpoint {
       this.#options.admit.connectionClosed()
     }
     this.#dialing.clear()
-    for (const client of [...this.#open]) client.destroy()
+    for (const client of this.#open.slice()) client.destroy()
     this.#failWaiting('closed', 'the endpoint was taken away')
   }
 }

@@ -1,4 +1,4 @@
-import { FieldBlock, type FieldName, type FrameOutput, NameKind, fieldName, writeField } from './protocol.ts'
+import { type FieldBlock, type FieldName, type FrameOutput, NameKind, fieldName, writeField } from './protocol.ts'
 import type { Headers } from '../../contract.ts'
 
 /**

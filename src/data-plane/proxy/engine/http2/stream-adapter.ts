@@ -60,14 +60,14 @@ export abstract class StreamAdapter implements StreamHandler {
     this.#isPaused = false
     const held = this.#held
     this.#held = undefined
-    while (held !== undefined && held.length > 0) {
-      const chunk = held.shift() as Buffer
-      this.#handOn(chunk, 0, chunk.length)
+    for (const [i, chunk] of (held ?? []).entries()) {
       if (this.#isPaused) {
-        if (held.length > 0) this.#held = held
+        this.#held = held?.slice(i)
         return
       }
+      this.#handOn(chunk, 0, chunk.length)
     }
+    if (this.#isPaused) return
     const ended = this.#heldEnd
     this.#heldEnd = undefined
     if (ended !== undefined) this.deliverEnd(ended.trailers)
