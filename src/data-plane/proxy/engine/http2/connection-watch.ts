@@ -91,8 +91,10 @@ export class ConnectionWatch {
     if (this.#wire.isActive) this.#activeMs = now
     this.#wire.isActive = false
     const { sender, output } = session
-    if (this.#wire.progress !== this.#progress || (sender.waitingStreams === 0 && output.unsentBytes === 0)) this.#progressMs = now
-    this.#progress = this.#wire.progress
+    // PINGs go out whatever the windows say: where DATA waits, DATA alone is progress.
+    const progress = sender.waitingStreams > 0 ? -1 - sender.dataFrames : this.#wire.progress
+    if (progress !== this.#progress || (sender.waitingStreams === 0 && output.unsentBytes === 0)) this.#progressMs = now
+    this.#progress = progress
     if (session.streams.size > 0) this.#idleSinceMs = now
     const isOver = (sinceMs: number, ms: number): boolean => ms > 0 && now - sinceMs >= ms
     if (isOver(this.#progressMs, times.stallTimeoutMs)) return this.#wire.destroy('the peer takes nothing of what it asked for')
