@@ -63,8 +63,15 @@ export function parseRequestHead(text: string, limits: HeadLimits = {}): ParsedR
   const facts = readFacts(fields, isHttp10)
   const host = readHost(fields, isHttp10)
   const target = readTarget(method, rawTarget)
+  // written out: a spread costs as much as reading all the fields
   return {
-    ...facts,
+    length: facts.length,
+    chunked: facts.chunked,
+    close: facts.close,
+    keepAlive: facts.keepAlive,
+    upgrade: facts.upgrade,
+    nominated: facts.nominated,
+    expectContinue: facts.expectContinue,
     method,
     target: target.path,
     authority: target.authority ?? host,

@@ -1,3 +1,4 @@
+import { CHARACTERS, VALUE } from './characters.ts'
 import { readFacts, type BodyFraming, type HeadFacts } from './framing.ts'
 import { Http1Error } from './http1-error.ts'
 import { parseFields, type FieldPairs } from './parse-fields.ts'
@@ -22,20 +23,35 @@ const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'tra
  */
 export function parseResponseHead(text: string, method: string, limits: HeadLimits = {}): ParsedResponse {
   const isHttp10 = readVersion(text, 0)
-  const line = /^.{8} (\d{3})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/.exec(text)
-  const status = Number(line?.[1])
-  if (!line || status < 100 || status > 599) throw new Http1Error('BadStartLine', 'the status line has no status from 100 to 599')
-  const fields = parseFields(text, line[0].length, limits.maxFields ?? MAX_FIELDS)
+  const status = digitAt(text, 9) * 100 + digitAt(text, 10) * 10 + digitAt(text, 11)
+  let lineEnd = 12
+  // a reason phrase, behind a space; servers leave both out
+  if (text.charCodeAt(lineEnd) === 32) while (((CHARACTERS[text.charCodeAt(lineEnd)] ?? 0) & VALUE) !== 0) lineEnd++
+  const isWhole = text.charCodeAt(8) === 32 && text.charCodeAt(lineEnd) === 13 && text.charCodeAt(lineEnd + 1) === 10
+  if (!isWhole || !(status >= 100 && status <= 599)) throw new Http1Error('BadStartLine', 'the status line has no status from 100 to 599')
+  const fields = parseFields(text, lineEnd + 2, limits.maxFields ?? MAX_FIELDS)
   const facts = readFacts(fields, isHttp10)
   const upgraded = status === 101 ? valueOf(fields, 'upgrade') : undefined
   return {
-    ...facts,
+    length: facts.length,
+    chunked: facts.chunked,
+    close: facts.close,
+    keepAlive: facts.keepAlive,
+    upgrade: facts.upgrade,
+    nominated: facts.nominated,
+    expectContinue: facts.expectContinue,
     status,
     isHttp10,
     fields: endToEnd(fields, facts.nominated, status),
     framing: framingOf(method, status, facts),
     upgraded,
   }
+}
+
+/** NaN where there is no digit. */
+function digitAt(text: string, at: number): number {
+  const digit = text.charCodeAt(at) - 48
+  return digit >= 0 && digit <= 9 ? digit : Number.NaN
 }
 
 function framingOf(method: string, status: number, facts: HeadFacts): BodyFraming {
