@@ -19,6 +19,10 @@ export interface FrameSink {
 /** Frames a header block may be cut into beyond the first. */
 const MAX_CONTINUATIONS = 16
 const HEADER_BYTES = 9
+const SPARES_KEPT = 16
+
+/** Buffers for frames that were cut, which no reader uses: only connections in the middle of a frame have one. */
+const spare: Buffer[] = []
 
 /**
  * Cuts a connection's bytes into frames and checks their form (sizes, streams, padding, continuations). Bytes are looked at where they lie; only a frame that was
@@ -68,7 +72,7 @@ export class FrameReader {
       start = next
     }
     if (start === end) return
-    this.#held = Buffer.allocUnsafe(HEADER_BYTES + MAX_FRAME_BYTES)
+    this.#held = spare.pop() ?? Buffer.allocUnsafeSlow(HEADER_BYTES + MAX_FRAME_BYTES)
     this.#heldBytes = bytes.copy(this.#held, 0, start, end)
   }
 
@@ -103,6 +107,7 @@ export class FrameReader {
     this.#held = undefined
     this.#heldBytes = 0
     this.#frame(held, 0, length)
+    if (spare.length < SPARES_KEPT) spare.push(held)
     return this.#sink.isEnded ? -1 : start + copied
   }
 
