@@ -1,0 +1,84 @@
+import type { ProxyView } from '../input/index.ts'
+import {
+  inboundName,
+  type Cluster,
+  type FilterChain,
+  type HttpConnectionManager,
+  type Listener,
+  type Origin,
+  type RouteConfiguration,
+  type TcpProxy,
+} from '../model/index.ts'
+import type { Collector } from './compiled.ts'
+import type { Effects } from './effects.ts'
+import { inboundCluster, inboundRoutes } from './names.ts'
+
+/** What comes in at one port of a proxy's application. */
+export function compileInbound(port: ProxyView['ports'][number], effects: Effects, out: Collector): void {
+  const { proxy, world } = effects
+  const origins = new Set<Origin>()
+  const address = { address: proxy.ips[0] ?? '127.0.0.1', port: port.port }
+  const chains = effects.inbound(plainChains(port, world.mesh.mtls), port, origins)
+  const [service] = port.services
+  const listener: Listener = {
+    name: inboundName(port.port),
+    direction: 'inbound',
+    address,
+    ...(service ? { service } : {}),
+    protocol: port.protocol,
+    chains,
+  }
+  const cluster: Cluster = {
+    name: inboundCluster(port.port),
+    discovery: { type: 'static', addresses: [address] },
+    protocol: CLUSTER_PROTOCOL[port.protocol],
+    loadBalancer: { type: 'roundRobin' },
+    limits: {},
+    healthChecks: [],
+  }
+  const routes: RouteConfiguration = {
+    name: inboundRoutes(port.port),
+    virtualHosts: [
+      {
+        name: 'inbound',
+        domains: ['*'],
+        // the application's own time: callers have theirs
+        routes: [
+          { name: 'default', match: {}, action: { type: 'forward', clusters: [{ cluster: cluster.name, weight: 1 }], timeoutMs: 0 } },
+        ],
+      },
+    ],
+  }
+  out.add('listener', listener, origins)
+  out.add('cluster', effects.inboundCluster(cluster, port, origins), origins)
+  out.add('route', routes, origins)
+}
+
+const CLUSTER_PROTOCOL: Readonly<Record<Listener['protocol'], Cluster['protocol']>> = {
+  http: 'http',
+  http2: 'http2',
+  grpc: 'http2',
+  tcp: 'tcp',
+  tls: 'tcp',
+  auto: 'mirror',
+}
+
+/** Before policies: connections of the mesh, plain text, and TLS of the application's own. */
+function plainChains(port: ProxyView['ports'][number], mtls: boolean): readonly FilterChain[] {
+  const statPrefix = `inbound_${port.port}`
+  const http: HttpConnectionManager = {
+    statPrefix,
+    routes: inboundRoutes(port.port),
+    filters: [],
+    timeouts: {},
+    accessLogs: [],
+    appendForwardedFor: false,
+  }
+  const tcp: TcpProxy = { statPrefix, clusters: [{ name: inboundCluster(port.port), weight: 1 }], accessLogs: [] }
+  const carried = port.protocol === 'tcp' || port.protocol === 'tls' ? { tcp } : port.protocol === 'auto' ? { http, tcp } : { http }
+  return [
+    ...(mtls ? [{ name: 'mesh', match: { transport: ['mesh'] as const }, tls: { mode: 'mesh' as const }, ...carried }] : []),
+    { name: 'plaintext', match: { transport: ['plaintext'] }, ...carried },
+    { name: 'tls', match: { transport: ['tls'] }, tcp },
+  ]
+}

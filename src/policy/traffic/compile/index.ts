@@ -1,0 +1,15 @@
+/**
+ * The compiler: a world of plain values in, resources of the intermediate form for each proxy out. Pure, and never stopped by one bad object.
+ *
+ *   compile-proxy   Compiler: all of a proxy; what proxies have in common is compiled once
+ *     inbound       a port of the application: chains for the mesh, plain text and foreign TLS, before and after policies
+ *     outbound      a port of a service: listeners, route table, chains
+ *     gateway       listeners that a gateway binds
+ *     routes        rules of routes -> virtual hosts; clusters: whom they lead to
+ *     effects       what policies do to each part (plug-ins of ../policies)
+ *     compiled      collects; names, identity
+ */
+export { Compiler, type CompiledProxy } from './compile-proxy.ts'
+export type { CompiledResource } from './compiled.ts'
+export { podIdentityOf } from './identity.ts'
+export { clusterName, inboundCluster, outboundRoutes } from './names.ts'
