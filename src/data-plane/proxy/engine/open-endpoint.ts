@@ -1,5 +1,6 @@
 import type { Clock } from '../../../base/clock.ts'
 import type { UpstreamOptions } from '../contract.ts'
+import type { Transport } from '../transport/choose-transport.ts'
 import { dial, type DialError } from '../transport/dial.ts'
 import type { Connection } from '../transport/contract.ts'
 import type { EngineEndpoint } from './contract.ts'
@@ -7,8 +8,15 @@ import { Http1Endpoint, type Dial } from './http1/http1-endpoint.ts'
 import { Http2Endpoint } from './http2/http2-endpoint.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 
+export interface EndpointParts {
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  /** What connections are made of. Default: public sockets. See chooseTransport. */
+  readonly transport?: Pick<Transport, 'dial'>
+}
+
 /** Opens the pool of connections to one endpoint, in the protocol that is asked for. */
-export function openEndpoint(options: UpstreamOptions, parts: { readonly clock: Clock; readonly wheel: TimerWheel }): EngineEndpoint {
+export function openEndpoint(options: UpstreamOptions, parts: EndpointParts): EngineEndpoint {
   const { address, admit, idleTimeoutMs, maxConnectionDurationMs = 0, maxRequestsPerConnection = 0 } = options
   const name =
     'path' in address ? address.path : `${address.address.includes(':') ? `[${address.address}]` : address.address}:${address.port}`
@@ -16,7 +24,7 @@ export function openEndpoint(options: UpstreamOptions, parts: { readonly clock: 
     return new Http2Endpoint({
       clock: parts.clock,
       address: name,
-      dial: dialer(options),
+      dial: dialer(options, parts.transport?.dial ?? dial),
       admit,
       times: { idleTimeoutMs, maxConnectionDurationMs },
       maxRequestsPerConnection,
@@ -24,7 +32,7 @@ export function openEndpoint(options: UpstreamOptions, parts: { readonly clock: 
   }
   return new Http1Endpoint({
     address: name,
-    dial: dialer(options),
+    dial: dialer(options, parts.transport?.dial ?? dial),
     admit,
     wheel: parts.wheel,
     idleTimeoutMs,
@@ -33,7 +41,7 @@ export function openEndpoint(options: UpstreamOptions, parts: { readonly clock: 
   })
 }
 
-function dialer(options: UpstreamOptions): Dial {
+function dialer(options: UpstreamOptions, connect: Transport['dial']): Dial {
   return (done, failed) => {
     let isCancelled = false
     let tls: ReturnType<NonNullable<UpstreamOptions['tls']>> | undefined
@@ -45,7 +53,7 @@ function dialer(options: UpstreamOptions): Dial {
       })
       return { cancel: () => (isCancelled = true) }
     }
-    dial({ address: options.address, timeoutMs: options.connectTimeoutMs, ...(tls ? { tls } : {}) }).then(
+    connect({ address: options.address, timeoutMs: options.connectTimeoutMs, ...(tls ? { tls } : {}) }).then(
       (connection: Connection) => {
         if (isCancelled) connection.destroy()
         else done(connection)
