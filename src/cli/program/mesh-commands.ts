@@ -11,6 +11,17 @@ export function addMeshCommands(program: Command, context: CliContext, act: Act)
     .description('show the proxies of the mesh and whether they have in force what they were told')
     .action(act(async (options) => (await import('../commands/proxies.ts')).runProxies(context, options)))
   const proxy = program.command('proxy').description('run a proxy, or look at what one was told')
+  for (const kind of ['sidecar', 'gateway'] as const) {
+    proxy
+      .command(kind)
+      .description(kind === 'sidecar' ? 'carry all connections of the pod it runs in' : 'take connections from outside, as a Gateway says')
+      .addOption(
+        new Option('--data-plane <name>', 'what executes the configuration').choices(['biplane', 'envoy', 'grpc']).default('biplane'),
+      )
+      .option('--verbose', 'log more')
+      .addHelpText('after', '\nRuns in pods that the control plane makes, and is told by their variables what it is for.')
+      .action(act(async (options) => (await import('../commands/proxy.ts')).runProxyCommand(context, kind, options)))
+  }
   withConnection(proxy.command('config'))
     .argument('<pod>', 'NAME or NAME.NAMESPACE of a pod with a proxy')
     .description('print the configuration of a proxy as JSON, keys left out')

@@ -6,7 +6,7 @@ import { Effects } from './effects.ts'
 import { compileGateway } from './gateway.ts'
 import { compileInbound } from './inbound.ts'
 import { compileOutbound } from './outbound.ts'
-import type { Origin, ProxySettings } from '../model/index.ts'
+import { OUTBOUND_ANY, type Origin, type ProxySettings } from '../model/index.ts'
 
 export interface CompiledProxy {
   readonly resources: readonly CompiledResource[]
@@ -34,15 +34,18 @@ export class Compiler {
   compile(proxy: ProxyView): CompiledProxy {
     const effects = new Effects(this.#world, proxy, this.#plugins)
     const own = new Collector()
-    own.guard(
-      () => [],
-      'settings',
-      () => this.#settings(effects, own),
-    )
+    const finish = (shared?: CompiledProxy): CompiledProxy => {
+      own.guard(
+        () => [],
+        'settings',
+        () => this.#settings(effects, own, shared?.resources ?? []),
+      )
+      return { resources: [...own.resources, ...(shared?.resources ?? [])], findings: [...own.findings, ...(shared?.findings ?? [])] }
+    }
     if (proxy.kind === 'gateway') {
       const parts = { effects, out: own, clusters: new ClusterMaker(effects, own) }
       if (proxy.gateway !== undefined) compileGateway(proxy.gateway, parts)
-      return { resources: own.resources, findings: own.findings }
+      return finish()
     }
     for (const port of proxy.ports) {
       own.guard(
@@ -51,8 +54,7 @@ export class Compiler {
         () => compileInbound(port, effects, own),
       )
     }
-    const outbound = this.#outboundFor(effects)
-    return { resources: [...own.resources, ...outbound.resources], findings: [...own.findings, ...outbound.findings] }
+    return finish(this.#outboundFor(effects))
   }
 
   /** What depends on nothing but the policies, the namespace and the wishes of a proxy. */
@@ -85,7 +87,7 @@ export class Compiler {
     return made
   }
 
-  #settings(effects: Effects, out: Collector): void {
+  #settings(effects: Effects, out: Collector, shared: readonly CompiledResource[]): void {
     const { proxy, world } = effects
     const origins = new Set<Origin>()
     const plain: ProxySettings = {
@@ -94,6 +96,10 @@ export class Compiler {
       ...(world.mesh.mtls ? { identity: podIdentityOf(proxy, world.mesh.trustDomain), issuer: world.mesh.issuer } : {}),
       metrics: { profile: 'basic', include: [], exclude: [], includeUnused: false, applications: [] },
       ...(proxy.draining ? { draining: true } : {}),
+      listeners: [
+        ...out.resources.flatMap(({ type, value }) => (type === 'listener' ? [value.name] : [])),
+        ...(shared.some(({ value }) => value.name === OUTBOUND_ANY) ? [OUTBOUND_ANY] : []),
+      ],
       passthrough: 'all',
     }
     out.add('proxy', effects.settings(plain, origins), origins)

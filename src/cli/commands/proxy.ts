@@ -1,0 +1,56 @@
+import { jsonLogger } from '../../base/log.ts'
+import { APP_PROBES_VARIABLE, TOKEN_PATH, type AppProbes } from '../../policy/traffic/model/index.ts'
+import { MESH_SOCKET_VARIABLE } from '../../protocols/mesh-link.ts'
+import { runProxy } from '../compose/proxy.ts'
+import type { CliContext } from '../context.ts'
+import { CliError } from '../errors/cli-error.ts'
+
+export interface ProxyCommandOptions {
+  readonly dataPlane?: 'biplane' | 'envoy' | 'grpc'
+  readonly verbose?: boolean
+}
+
+const STOP_GRACE_MS = 5_000
+
+/** `biplane proxy sidecar` and `biplane proxy gateway`: in the foreground until a signal comes. What it is told comes from the variables that pods are given. */
+export async function runProxyCommand(context: CliContext, kind: 'sidecar' | 'gateway', options: ProxyCommandOptions): Promise<void> {
+  const { env, clock, random } = context
+  const variable = (name: string): string => {
+    const value = env[name]
+    if (value === undefined || value === '') {
+      throw new CliError(`variable ${name} is not set`, {
+        why: 'a proxy is told by variables which pod it is for',
+        fix: 'let the control plane make it: label the namespace with kuma.io/sidecar-injection=enabled',
+      })
+    }
+    return value
+  }
+  if (options.dataPlane !== undefined && options.dataPlane !== 'biplane')
+    throw new CliError(`data plane ${options.dataPlane} cannot be run here`, {
+      why: 'this build runs its own',
+      fix: 'use --data-plane biplane',
+    })
+  const signals = context.takeSignals()
+  signals.onForce(() => process.exit(1))
+  const podDir = env['BIPLANE_POD_DIR']
+  await runProxy(
+    {
+      kind,
+      namespace: variable('POD_NAMESPACE'),
+      pod: variable('POD_NAME'),
+      ips: (env['POD_IPS'] || variable('BIPLANE_POD_IP')).split(',').filter((ip) => ip !== ''),
+      node: env['NODE_NAME'] ?? '',
+      serviceAccount: env['SERVICE_ACCOUNT'] || 'default',
+      meshSocket: variable(MESH_SOCKET_VARIABLE),
+      tokenPath: env['BIPLANE_MESH_TOKEN'] ?? TOKEN_PATH,
+      stateDir: env['BIPLANE_FILES'] ?? '/var/lib/biplane/proxy',
+      ...(podDir === undefined ? {} : { podDir }),
+      probes: JSON.parse(env[APP_PROBES_VARIABLE] ?? '{}') as AppProbes,
+      clock,
+      random,
+      log: jsonLogger({ write: (line) => context.err.write(line), clock, level: options.verbose ? 'debug' : 'info' }),
+      stopGraceMs: STOP_GRACE_MS,
+    },
+    signals.signal,
+  )
+}

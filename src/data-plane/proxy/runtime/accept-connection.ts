@@ -1,0 +1,180 @@
+import type { Clock } from '../../../base/clock.ts'
+import type { Random } from '../../../base/backoff.ts'
+import { messageOf } from '../../../base/errors.ts'
+import type { Logger } from '../../../base/log.ts'
+import { parseIp, parsePrefix, prefixContains } from '../../../base/ip.ts'
+import { MESH_ALPN, type FilterChain, type Listener, type SocketAddress } from '../../../policy/traffic/model/index.ts'
+import type { Downstream, DownstreamTlsInfo } from '../contract.ts'
+import { serveHttp, type TimerWheel } from '../engine/index.ts'
+import type { Accepted, Connection } from '../transport/index.ts'
+import type { Chains } from './chains.ts'
+import { chooseChain, transportOf } from './choose-chain.ts'
+import type { DownstreamTlsMaker } from './downstream-tls.ts'
+import type { LiveChain } from './live-chain.ts'
+import { sniffProtocol } from './sniff-protocol.ts'
+import { readClientHello } from '../transport/client-hello.ts'
+import type { TcpCarrier } from './tcp-carrier.ts'
+
+export interface AcceptDeps {
+  readonly chains: Chains
+  readonly tls: DownstreamTlsMaker
+  readonly tcp: TcpCarrier
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  readonly random: Random
+  readonly log: Logger
+}
+
+const DETECT_MS = 3_000
+/** A client of HTTP that says nothing at all. */
+const SILENT_MS = 60_000
+const DRAIN_MS = 30_000
+
+/**
+ * Carries a connection as its listener says: looks at first bytes where chains differ by them, ends TLS, judges, and hands it on as HTTP or as bytes.
+ * Whatever goes wrong ends the connection and is logged; nothing is thrown.
+ */
+export async function acceptConnection(
+  accepted: Accepted,
+  listener: Listener,
+  original: SocketAddress | undefined,
+  deps: AcceptDeps,
+): Promise<void> {
+  try {
+    await carry(accepted, listener, original, deps)
+  } catch (error) {
+    accepted.destroy()
+    deps.log.debug('a connection was closed', { listener: listener.name, from: accepted.remote.address, error: messageOf(error) })
+  }
+}
+
+async function carry(accepted: Accepted, listener: Listener, original: SocketAddress | undefined, deps: AcceptDeps): Promise<void> {
+  const seen = await look(accepted, listener)
+  const transport = transportOf(seen.hello)
+  const candidates = listener.chains.filter(({ match }) => leadsTo(match, original))
+  const chain = chooseChain(
+    { chains: candidates },
+    { transport, ...(seen.hello?.serverName === undefined ? {} : { serverName: seen.hello.serverName }) },
+  )
+  if (!chain)
+    throw new Error(`no chain of ${listener.name} takes ${transport}${seen.hello?.serverName ? ` for ${seen.hello.serverName}` : ''}`)
+  const live = deps.chains.get(listener, chain)
+  const tls = deps.tls.for(chain, seen.hello?.serverName)
+  const connection = tls ? await accepted.secure(tls) : accepted.plain()
+  const info = connection.tls && deps.tls.info(chain, connection.tls)
+  const protocol = await protocolOf(chain, listener, connection, seen.firstBytes)
+  const downstream: Downstream = {
+    remote: connection.remote,
+    local: connection.local,
+    protocol,
+    ...(original ? { original } : {}),
+    ...(info ? { tls: info } : {}),
+    drain: () => connection.end(),
+    destroy: () => connection.destroy(),
+  }
+  const verdict = live.judge(downstream)
+  // HTTP has an answer for who may not: the same rule stands in its filters
+  if (!verdict.allowed && protocol === 'tcp') {
+    connection.destroy()
+    deps.log.debug('a connection was refused', { listener: listener.name, details: verdict.details })
+    return
+  }
+  if (protocol === 'tcp') deps.tcp.carry(connection, live, downstream)
+  else serve(connection, live, protocol, original, info, deps)
+}
+
+function serve(
+  connection: Connection,
+  live: LiveChain,
+  protocol: 'http1' | 'http2',
+  original: SocketAddress | undefined,
+  tls: DownstreamTlsInfo | undefined,
+  { clock, wheel }: AcceptDeps,
+): void {
+  const { http } = live.source.chain
+  const { requestHeadersMs, idleMs, maxConnectionDurationMs } = http?.timeouts ?? {}
+  const served = serveHttp(
+    connection,
+    {
+      protocol,
+      clock,
+      wheel,
+      ...(original ? { original } : {}),
+      ...(tls ? { tls } : {}),
+      ...(http?.maxHeaderBytes === undefined ? {} : { maxHeadBytes: http.maxHeaderBytes }),
+      ...(requestHeadersMs === undefined ? {} : { headTimeoutMs: requestHeadersMs }),
+      ...(idleMs === undefined ? {} : { idleTimeoutMs: idleMs }),
+      ...(maxConnectionDurationMs === undefined ? {} : { maxConnectionDurationMs }),
+      drainTimeoutMs: DRAIN_MS,
+      onClose: () => live.connections.delete(entry),
+    },
+    live.serve,
+  )
+  const downstream: Downstream = {
+    remote: connection.remote,
+    local: connection.local,
+    protocol,
+    ...(original ? { original } : {}),
+    ...(tls ? { tls } : {}),
+    drain: () => served.drain(),
+    destroy: () => served.destroy(),
+  }
+  // requests are judged one by one: a connection whose client may ask nothing any more is of no use, but no harm
+  const entry = { downstream, drain: () => served.drain(), destroy: () => served.drain() }
+  live.connections.add(entry)
+}
+
+interface Looked {
+  readonly hello?: { readonly serverName?: string; readonly alpn: readonly string[] }
+  readonly firstBytes: Buffer
+}
+
+/** First bytes, where something hangs on them. A client that waits for the server's first byte is taken for one of plain bytes after a while. */
+async function look(accepted: Accepted, listener: Listener): Promise<Looked> {
+  const [first, ...others] = listener.chains
+  const isOne = others.length === 0 && first !== undefined && first.match.transport === undefined && first.match.serverNames === undefined
+  if (isOne && first.tcp && !first.http) return { firstBytes: EMPTY }
+  const isSure = listener.chains.every(({ tcp }) => tcp === undefined) || listener.protocol === 'tls'
+  const waitMs = isSure ? SILENT_MS : (listener.detectTimeoutMs ?? DETECT_MS)
+  const { firstBytes, hello } = await accepted.peek((bytes) => {
+    const found = readClientHello(bytes)
+    if (found === 'more') return false
+    return found !== 'none' || sniffProtocol(bytes) !== 'unknown'
+  }, waitMs)
+  if (isSure && firstBytes.length === 0) throw new Error(`nothing was said within ${waitMs} ms`)
+  return { firstBytes, ...(hello ? { hello } : {}) }
+}
+
+async function protocolOf(
+  chain: FilterChain,
+  listener: Listener,
+  connection: Connection,
+  firstBytes: Buffer,
+): Promise<Downstream['protocol']> {
+  if (!chain.http) return 'tcp'
+  const alpn = connection.tls?.alpn
+  if (alpn === MESH_ALPN.tcp && chain.tcp) return 'tcp'
+  if (alpn === MESH_ALPN.http2 || alpn === 'h2') return 'http2'
+  if (alpn === MESH_ALPN.http1 || alpn === 'http/1.1') return 'http1'
+  if (connection.tls) return chain.tcp && listener.protocol === 'auto' ? 'tcp' : 'http1'
+  const sniffed = sniffProtocol(firstBytes)
+  if (sniffed === 'http2') return 'http2'
+  if (sniffed === 'http1' || !chain.tcp) return listener.protocol === 'grpc' && sniffed !== 'http1' ? 'http2' : 'http1'
+  return 'tcp'
+}
+
+function leadsTo(match: FilterChain['match'], original: SocketAddress | undefined): boolean {
+  const { destinations, destinationPort } = match
+  if (destinationPort !== undefined && destinationPort !== original?.port) return false
+  if (!destinations) return true
+  const address = original && parseIp(original.address)
+  return (
+    address !== undefined &&
+    destinations.some((text) => {
+      const prefix = parsePrefix(text)
+      return prefix !== undefined && prefixContains(prefix, address)
+    })
+  )
+}
+
+const EMPTY = Buffer.alloc(0)

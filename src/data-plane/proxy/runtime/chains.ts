@@ -1,0 +1,89 @@
+import type { Logger } from '../../../base/log.ts'
+import { messageOf } from '../../../base/errors.ts'
+import type { FilterChain, Listener } from '../../../policy/traffic/model/index.ts'
+import type { ProxySnapshot } from '../config/index.ts'
+import type { Service } from '../contract.ts'
+import { buildHttpStack, createConnectionJudge, type HttpStackDeps } from '../layers/index.ts'
+import { connectionStats } from '../telemetry/index.ts'
+import type { AccessLogs } from './access-logs.ts'
+import { LiveChain, type ChainSource } from './live-chain.ts'
+
+export interface ChainDeps {
+  readonly stack: Omit<HttpStackDeps, 'direction' | 'accessLoggers'>
+  readonly accessLogs: AccessLogs
+  /** Layers around every stack, outermost first. */
+  readonly around: (listener: Listener) => (inner: Service) => Service
+  readonly log: Logger
+}
+
+/** Chains that connections have come to, compiled when the first one comes; kept up to date from snapshot to snapshot. */
+export class Chains {
+  readonly #deps: ChainDeps
+  readonly #chains = new Map<string, LiveChain>()
+  #snapshot: ProxySnapshot
+
+  constructor(snapshot: ProxySnapshot, deps: ChainDeps) {
+    this.#snapshot = snapshot
+    this.#deps = deps
+  }
+
+  get all(): Iterable<LiveChain> {
+    return this.#chains.values()
+  }
+
+  /** @throws Error for a chain that cannot be executed: the connection is closed */
+  get(listener: Listener, chain: FilterChain): LiveChain {
+    const key = keyOf(listener, chain)
+    const known = this.#chains.get(key)
+    if (known) return known
+    const source = this.#sourceOf(listener, chain)
+    const made = new LiveChain(source, this.#compile(source))
+    this.#chains.set(key, made)
+    return made
+  }
+
+  /** What has changed is compiled anew; what cannot be executed keeps what it was, and what is gone ends its connections. */
+  update(snapshot: ProxySnapshot): void {
+    this.#snapshot = snapshot
+    for (const [key, live] of this.#chains) {
+      const { listener: before, chain: old } = live.source
+      const listener = snapshot.listeners.get(before.name)
+      const chain = listener?.chains.find(({ name }) => name === old.name)
+      if (!listener || !chain) {
+        this.#chains.delete(key)
+        // a chain that is gone was taken away: plain text under strict, or a service that is no more
+        for (const connection of live.connections) connection.drain()
+        continue
+      }
+      const source = this.#sourceOf(listener, chain)
+      if (source.chain === old && source.listener === before && source.routes === live.source.routes) continue
+      try {
+        live.replace(source, this.#compile(source))
+      } catch (error) {
+        this.#deps.log.error('a changed listener cannot be executed; its last good form goes on', {
+          listener: before.name,
+          error: messageOf(error),
+        })
+      }
+    }
+  }
+
+  #sourceOf(listener: Listener, chain: FilterChain): ChainSource {
+    return { listener, chain, routes: chain.http && this.#snapshot.routes.get(chain.http.routes) }
+  }
+
+  #compile({ listener, chain, routes }: ChainSource): Pick<LiveChain, 'service' | 'judge'> {
+    const { stack, accessLogs, around } = this.#deps
+    const { http, tcp, connection } = chain
+    const prefix = http?.statPrefix ?? tcp?.statPrefix ?? listener.name
+    const judge = createConnectionJudge(connection ?? {}, connectionStats(stack.metrics, http ? 'http' : 'tcp', prefix), stack.clock)
+    const service: Service = http
+      ? around(listener)(
+          buildHttpStack(http, routes, { ...stack, direction: listener.direction, accessLoggers: accessLogs.loggers(http.accessLogs) }),
+        )
+      : (exchange) => exchange.abort('NR', 'no_http_here')
+    return { service, judge }
+  }
+}
+
+const keyOf = (listener: Listener, chain: FilterChain): string => `${listener.name} ${chain.name}`

@@ -1,0 +1,45 @@
+import type { FilterChain, Listener, RouteConfiguration } from '../../../policy/traffic/model/index.ts'
+import type { Downstream, Service } from '../contract.ts'
+import type { ConnectionVerdict } from '../layers/index.ts'
+
+/** What a chain was compiled from: the same objects mean the same result. */
+export interface ChainSource {
+  readonly listener: Listener
+  readonly chain: FilterChain
+  readonly routes: RouteConfiguration | undefined
+}
+
+/** One connection that is carried now. */
+export interface LiveConnection {
+  readonly downstream: Downstream
+  drain(): void
+  destroy(): void
+}
+
+/**
+ * A filter chain at work. Connections hold on to it for their whole life; when the configuration changes, what it does changes in place, so that the next
+ * request on an old connection is judged by the rules of now.
+ */
+export class LiveChain {
+  source: ChainSource
+  service: Service
+  judge: (connection: Downstream, again?: boolean) => ConnectionVerdict
+  readonly connections: Set<LiveConnection> = new Set()
+
+  constructor(source: ChainSource, parts: Pick<LiveChain, 'service' | 'judge'>) {
+    this.source = source
+    this.service = parts.service
+    this.judge = parts.judge
+  }
+
+  /** One function for all connections: looks at the service of now. */
+  readonly serve: Service = (exchange) => this.service(exchange)
+
+  /** Takes over a new configuration; connections that it forbids end. */
+  replace(source: ChainSource, parts: Pick<LiveChain, 'service' | 'judge'>): void {
+    this.source = source
+    this.service = parts.service
+    this.judge = parts.judge
+    for (const connection of this.connections) if (!this.judge(connection.downstream, true).allowed) connection.destroy()
+  }
+}

@@ -1,0 +1,303 @@
+import { randomUUID } from 'node:crypto'
+import { lookup } from 'node:dns/promises'
+import type { Random } from '../../../base/backoff.ts'
+import type { Clock } from '../../../base/clock.ts'
+import { messageOf } from '../../../base/errors.ts'
+import type { Logger } from '../../../base/log.ts'
+import {
+  INBOUND_PORT,
+  MESH_PORT,
+  OUTBOUND_PORT,
+  outboundName,
+  portOfServerName,
+  type Listener,
+  type SocketAddress,
+} from '../../../policy/traffic/model/index.ts'
+import { ClusterManager, type Place } from '../clusters/index.ts'
+import { EMPTY_SNAPSHOT, type ProxySnapshot } from '../config/index.ts'
+import { openEndpoint, TimerWheel } from '../engine/index.ts'
+import { createFilterHooks, type FilterHooks } from './filter-hooks.ts'
+import { Tap } from '../filters/index.ts'
+import type { MeshTls } from '../identity/index.ts'
+import { MetricTable } from '../telemetry/index.ts'
+import { originalDestination, readClientHello, type Accepted, type Acceptor, type Transport } from '../transport/index.ts'
+import { acceptConnection, type AcceptDeps } from './accept-connection.ts'
+import { AccessLogs } from './access-logs.ts'
+import { Chains } from './chains.ts'
+import { DownstreamTlsMaker } from './downstream-tls.ts'
+import { ListenerTable, plainAddress } from './listener-table.ts'
+import { TcpCarrier } from './tcp-carrier.ts'
+import { UpstreamTlsMaker } from './upstream-tls.ts'
+
+/** Where the configuration of addresses comes from, by need. */
+export interface ConfigSource {
+  want(type: 'listener', name: string): void
+  isMissing(type: 'listener', name: string): boolean
+  readonly status: { readonly connected: boolean }
+}
+
+export interface ProxyRuntimeOptions {
+  readonly transport: Transport
+  readonly mesh: MeshTls
+  readonly identity: () => string | undefined
+  readonly config: () => ConfigSource
+  readonly place: Place
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** Name of the proxy in traces. */
+  readonly service: string
+}
+
+/** How long a connection waits for the control plane to say what is behind an address that is new to this proxy. */
+const DEMAND_MS = 3_000
+const PEEK_MS = 10_000
+
+/** A proxy at work: connections in, by what the snapshot of now says of them. */
+export class ProxyRuntime {
+  readonly metrics: MetricTable = new MetricTable()
+  readonly tap: Tap
+  readonly clusters: ClusterManager
+  readonly #options: ProxyRuntimeOptions
+  readonly #wheel: TimerWheel
+  readonly #accessLogs: AccessLogs
+  readonly #hooks: FilterHooks
+  readonly #downstreamTls: DownstreamTlsMaker
+  readonly #upstreamTls: UpstreamTlsMaker
+  readonly #chains: Chains
+  readonly #deps: AcceptDeps
+  readonly #acceptors = new Map<string, Promise<Acceptor>>()
+  readonly #waiting = new Map<string, Set<() => void>>()
+  #snapshot: ProxySnapshot = EMPTY_SNAPSHOT
+  #table = new ListenerTable(new Map())
+  #isDraining = false
+
+  constructor(options: ProxyRuntimeOptions) {
+    this.#options = options
+    const { clock, random, log, transport, mesh, place } = options
+    this.tap = new Tap(clock)
+    this.#wheel = new TimerWheel(clock)
+    this.#accessLogs = new AccessLogs(clock)
+    const secret = (name: string): ReturnType<ProxySnapshot['secrets']['get']> => this.#snapshot.secrets.get(name)
+    this.#upstreamTls = new UpstreamTlsMaker(mesh, secret)
+    this.#downstreamTls = new DownstreamTlsMaker(mesh, secret)
+    this.clusters = new ClusterManager(
+      {
+        clock,
+        random,
+        place,
+        openEndpoint: (endpoint) => openEndpoint(endpoint, { clock, wheel: this.#wheel, transport }),
+        clientTls: (cluster, endpoint, protocol) => this.#upstreamTls.for(cluster, endpoint, protocol),
+        resolveHost,
+      },
+      this.metrics,
+    )
+    this.#hooks = createFilterHooks({ clusters: this.clusters, clock, random, log, wheel: this.#wheel, service: options.service })
+    this.#chains = new Chains(this.#snapshot, {
+      stack: {
+        clusters: this.clusters,
+        metrics: this.metrics,
+        clock,
+        random,
+        makeId: randomUUID,
+        identity: options.identity,
+        ...this.#hooks,
+      },
+      accessLogs: this.#accessLogs,
+      around: (listener) => this.tap.layer(listener.direction),
+      log,
+    })
+    const tcp = new TcpCarrier({ clusters: this.clusters, transport, wheel: this.#wheel, random, log })
+    this.#deps = { chains: this.#chains, tls: this.#downstreamTls, tcp, clock, wheel: this.#wheel, random, log }
+  }
+
+  get snapshot(): ProxySnapshot {
+    return this.#snapshot
+  }
+
+  /** Connections that are carried now. */
+  get connections(): number {
+    let count = 0
+    for (const { connections } of this.#chains.all) count += connections.size
+    return count
+  }
+
+  /** Takes a whole new configuration. Never half of one: what cannot be executed keeps its last good form. */
+  update(snapshot: ProxySnapshot): void {
+    const before = this.#snapshot
+    this.#snapshot = snapshot
+    for (const [name, assignment] of snapshot.endpoints)
+      if (before.endpoints.get(name) !== assignment) this.clusters.setAssignment(assignment)
+    for (const [name, cluster] of snapshot.clusters) if (before.clusters.get(name) !== cluster) this.clusters.setCluster(cluster)
+    if (before.secrets !== snapshot.secrets) {
+      this.#upstreamTls.forget()
+      this.#downstreamTls.forget()
+    }
+    if (before.listeners !== snapshot.listeners) this.#table = new ListenerTable(snapshot.listeners)
+    this.#chains.update(snapshot)
+    for (const name of before.clusters.keys()) if (!snapshot.clusters.has(name)) this.clusters.removeCluster(name)
+    for (const name of before.endpoints.keys()) if (!snapshot.endpoints.has(name)) this.clusters.removeAssignment(name)
+    for (const listeners of this.#waiting.values()) for (const look of listeners) look()
+    if (snapshot.settings?.draining && !this.#isDraining) this.drainInbound()
+  }
+
+  /** Takes what is intercepted: everything that the application dials, and everything that comes for it. @throws Error when a port is in use */
+  async listenIntercepted(): Promise<void> {
+    await this.#listen(
+      'outbound',
+      { host: '::', port: OUTBOUND_PORT },
+      (accepted) => void this.#outbound(accepted, destinationOf(accepted)),
+    )
+    await this.#listen('inbound', { host: '::', port: INBOUND_PORT }, (accepted) => this.#inbound(accepted))
+  }
+
+  /** Takes connections of the mesh by server name. */
+  async listenMesh(host: string): Promise<void> {
+    await this.#listen('mesh', { host, port: MESH_PORT }, (accepted) => void this.#mesh(accepted))
+  }
+
+  /** Serves a service at an address of this pod's own. */
+  async listenAlias(alias: SocketAddress, destination: SocketAddress): Promise<void> {
+    await this.#listen(
+      `alias ${alias.address} ${alias.port}`,
+      { host: alias.address, port: alias.port },
+      (accepted) => void this.#outbound(accepted, destination),
+    )
+  }
+
+  async closeAlias(alias: SocketAddress): Promise<void> {
+    await this.#close(`alias ${alias.address} ${alias.port}`)
+  }
+
+  /** Binds the ports of the gateway's listeners, and leaves those that are gone. */
+  async bindGateways(): Promise<void> {
+    const wanted = new Map(
+      this.#table.gateways.map(({ name, address }) => [`gateway ${name} ${address.port}`, { name, port: address.port }]),
+    )
+    for (const key of this.#acceptors.keys()) if (key.startsWith('gateway ') && !wanted.has(key)) await this.#close(key)
+    for (const [key, { name, port }] of wanted) {
+      await this.#listen(key, { host: '::', port }, (accepted) => {
+        const listener = this.#snapshot.listeners.get(name)
+        if (listener) void acceptConnection(accepted, listener, undefined, this.#deps)
+        else accepted.destroy()
+      }).catch((error: unknown) => this.#options.log.error('a gateway cannot listen', { listener: name, port, error: messageOf(error) }))
+    }
+  }
+
+  /** The application is going: what comes in is finished, and nothing new is taken on kept connections. What goes out is carried on. */
+  drainInbound(): void {
+    this.#isDraining = true
+    for (const { source, connections } of this.#chains.all) {
+      if (source.listener.direction === 'inbound') for (const connection of connections) connection.drain()
+    }
+  }
+
+  /** Takes nothing new, lets what runs end. */
+  async stopListening(): Promise<void> {
+    await Promise.all([...this.#acceptors.keys()].map((key) => this.#close(key)))
+    for (const { connections } of this.#chains.all) for (const connection of connections) connection.drain()
+  }
+
+  close(): void {
+    for (const { connections } of this.#chains.all) for (const { downstream } of connections) downstream.destroy()
+    this.clusters.close()
+    this.#hooks.close()
+    this.#accessLogs.close()
+  }
+
+  #inbound(accepted: Accepted): void {
+    const original = destinationOf(accepted)
+    const listener = original && this.#table.inbound(original.port)
+    if (listener) return void acceptConnection(accepted, listener, original, this.#deps)
+    this.#options.log.debug('nothing is known of a port that somebody dials', { port: original?.port, from: accepted.remote.address })
+    accepted.destroy()
+  }
+
+  async #mesh(accepted: Accepted): Promise<void> {
+    try {
+      const { hello } = await accepted.peek((bytes) => readClientHello(bytes) !== 'more', PEEK_MS)
+      const port = portOfServerName(hello?.serverName ?? '')
+      const listener = port === undefined ? undefined : this.#table.inbound(port)
+      if (!listener) throw new Error(`no port of this pod is meant by "${hello?.serverName ?? ''}"`)
+      await acceptConnection(accepted, listener, { address: accepted.local.address, port: port as number }, this.#deps)
+    } catch (error) {
+      accepted.destroy()
+      this.#options.log.debug('a connection to the mesh port was closed', { from: accepted.remote.address, error: messageOf(error) })
+    }
+  }
+
+  async #outbound(accepted: Accepted, original: SocketAddress | undefined): Promise<void> {
+    if (!original) {
+      this.#options.log.debug('a connection came that nobody has redirected', { from: accepted.remote.address })
+      return accepted.destroy()
+    }
+    const destination = { address: plainAddress(original.address), port: original.port }
+    const listener =
+      this.#table.outbound(destination.address, destination.port) ?? (await this.#demand(destination)) ?? this.#table.passthrough
+    if (listener) return void acceptConnection(accepted, listener, destination, this.#deps)
+    this.#options.log.debug('nothing may be called there', { to: `${destination.address}:${destination.port}` })
+    accepted.destroy()
+  }
+
+  /** Asks for what is behind an address; undefined: it is no service, or nobody says so in time. */
+  #demand({ address, port }: SocketAddress): Promise<Listener | undefined> {
+    const name = outboundName(address, port)
+    const config = this.#options.config()
+    config.want('listener', name)
+    if (config.isMissing('listener', name) || !config.status.connected) return Promise.resolve(this.#snapshot.listeners.get(name))
+    return new Promise((resolve) => {
+      const waiting = this.#waiting.get(name) ?? new Set()
+      this.#waiting.set(name, waiting)
+      const finish = (): void => {
+        timer.cancel()
+        waiting.delete(look)
+        if (waiting.size === 0) this.#waiting.delete(name)
+        resolve(this.#snapshot.listeners.get(name))
+      }
+      const timer = this.#options.clock.after(DEMAND_MS, finish)
+      const look = (): void => {
+        if (this.#snapshot.listeners.has(name) || config.isMissing('listener', name)) finish()
+      }
+      waiting.add(look)
+      look()
+    })
+  }
+
+  /** Somebody has heard from the control plane, though the configuration may be the same. */
+  heard(): void {
+    for (const listeners of this.#waiting.values()) for (const look of listeners) look()
+  }
+
+  async #listen(
+    key: string,
+    target: { readonly host: string; readonly port: number },
+    accept: (accepted: Accepted) => void,
+  ): Promise<void> {
+    if (this.#acceptors.has(key)) return
+    const listening = this.#options.transport.listen(target, accept)
+    this.#acceptors.set(key, listening)
+    try {
+      await listening
+    } catch (error) {
+      this.#acceptors.delete(key)
+      throw error
+    }
+  }
+
+  async #close(key: string): Promise<void> {
+    const acceptor = this.#acceptors.get(key)
+    this.#acceptors.delete(key)
+    // connections that are open go on: their end is waited for by nobody
+    void (await acceptor?.catch(() => undefined))?.close()
+  }
+}
+
+function destinationOf(accepted: Accepted): SocketAddress | undefined {
+  return originalDestination(accepted.fd, accepted.local.address.includes(':'))
+}
+
+/** By the resolver of the machine: as the application would. Its answers carry no time to live. */
+async function resolveHost(host: string): Promise<{ readonly addresses: readonly string[]; readonly ttlMs: number }> {
+  const found = await lookup(host, { all: true })
+  return { addresses: found.map(({ address }) => address), ttlMs: 30_000 }
+}
