@@ -3,13 +3,14 @@ import type { Clock, Timer } from '../../../base/clock.ts'
 import type { HealthCheck } from '../../../policy/traffic/model/index.ts'
 import type { Host } from './host.ts'
 import { checkDelay } from './health-state.ts'
+import type { UpstreamCluster } from './upstream-cluster.ts'
 
-/** Asks an endpoint once, within `check.timeoutMs`; calls `done` exactly once. */
-export type Probe = (host: Host, check: HealthCheck, done: (ok: boolean) => void) => void
+/** Asks an endpoint of a cluster once, within `check.timeoutMs`; calls `done` exactly once. */
+export type Probe = (host: Host, check: HealthCheck, done: (ok: boolean) => void, cluster: UpstreamCluster) => void
 
 export interface HealthCheckerOptions {
   readonly check: HealthCheck
-  readonly probe: Probe
+  readonly probe: (host: Host, check: HealthCheck, done: (ok: boolean) => void) => void
   readonly clock: Clock
   readonly random: Random
   readonly hadTraffic: () => boolean

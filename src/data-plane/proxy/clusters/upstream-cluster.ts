@@ -138,7 +138,7 @@ export class UpstreamCluster {
 
   /** The connections of an endpoint. @param protocol of the client, for clusters that mirror it */
   connect(host: Host, protocol: 'http1' | 'http2' = 'http1'): UpstreamEndpoint {
-    const wire = this.#wireOf(host, protocol)
+    const wire = this.wireOf(host, protocol)
     const open = host.upstreams.get(wire)
     if (open) return open
     const opened = this.#deps.openEndpoint(this.optionsFor(host, wire))
@@ -182,7 +182,8 @@ export class UpstreamCluster {
     this.#build()
   }
 
-  #wireOf(host: Host, protocol: 'http1' | 'http2'): HostProtocol {
+  /** What is spoken with an endpoint. @param protocol of the client, for clusters that mirror it */
+  wireOf(host: Host, protocol: 'http1' | 'http2'): HostProtocol {
     const { protocol: configured, tls } = this.#config
     // between two sidecars: whatever the applications speak
     if (tls?.mode === 'mesh' && host.endpoint.identity !== undefined) return 'http2'
@@ -244,7 +245,7 @@ export class UpstreamCluster {
               check,
               clock,
               random,
-              probe,
+              probe: (host, one, done) => probe(host, one, done, this),
               hadTraffic: () => this.#hadTraffic,
               onResult: (host, ok, changed) => {
                 table.inc(checkAttempt)
