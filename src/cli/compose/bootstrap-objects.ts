@@ -11,9 +11,9 @@ import type { Client } from '../../client/client.ts'
 import { deepEqual } from '../../api/meta/equality.ts'
 import { kubeDnsAddresses, planKubeDnsService } from '../../data-plane/dns/index.ts'
 
-const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
+const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease', 'biplane-system']
 
-/** Makes what every cluster has: its four namespaces and the service `kubernetes` with the API server behind it. Idempotent. */
+/** Makes what every cluster has: its namespaces and the service `kubernetes` with the API server behind it. Idempotent. */
 export async function ensureBootstrapObjects(
   client: Client,
   options: {

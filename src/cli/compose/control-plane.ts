@@ -22,6 +22,7 @@ import {
   createPriorityPlugin,
   createServiceAccountPlugin,
   createServiceAllocator,
+  createSidecarInjector,
   parseServiceRanges,
   repairAllocations,
   type ServiceRange,
@@ -38,7 +39,9 @@ import {
 import { createTokenIssuer } from '../../control-plane/apiserver/tokens/service-account-tokens.ts'
 import { addControllers, parseClusterCidrs, type ClusterCidr, type NodeMaskSizes } from '../../control-plane/controllers/index.ts'
 import { addCertificateSigner, createJoinTokens, loadOrCreatePki, type Pki } from '../../control-plane/pki/index.ts'
+import { MeshControl } from '../../control-plane/mesh/control/index.ts'
 import { addScheduler } from '../../control-plane/scheduler/index.ts'
+import { MESH_LINK_PATH, MESH_LINK_PROTOCOL } from '../../protocols/mesh-link.ts'
 import { openLmdbStore, type Store } from '../../control-plane/store/index.ts'
 import { advertisedAddress } from './advertised-address.ts'
 import { ensureBootstrapObjects } from './bootstrap-objects.ts'
@@ -154,12 +157,14 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
       routingStatusRestriction,
       createServiceAccountPlugin(store),
       createPriorityPlugin(store),
+      createSidecarInjector(store),
       await createServiceAllocator({ store, serviceCidr, random }), // last: what it claims must not be given back by a later refusal
     ],
     subresources: { 'serviceaccounts/token': tokens.handler },
   })
   const ready = { informers: false }
   const podsByNode: { informer?: Informer<Pod> } = {}
+  const mesh: { control?: MeshControl } = {}
   const bgp: { peers?: Informer<BgpPeer> } = {}
   const api = createApiServer({
     resources: resources.handle,
@@ -177,6 +182,14 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     podsOfNode: (node) => podsByNode.informer?.lister.byIndex(BY_NODE, node) ?? [],
     peerSecrets: () => secretsOf(bgp.peers?.lister.list() ?? []),
     nodesSeeAllPods: clusterCidrs.length > 0,
+    links: [
+      {
+        path: MESH_LINK_PATH,
+        protocol: MESH_LINK_PROTOCOL,
+        // a node that comes before the mesh is there dials again
+        attach: (node, socket) => (mesh.control ? mesh.control.attach(node, socket) : void socket.destroy()),
+      },
+    ],
     readiness: [
       { name: 'store', check: () => storeWritable(store) },
       {
@@ -215,6 +228,14 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     clusterCidrs,
     ...(options.nodeGracePeriodMs ? { nodeGracePeriodMs: options.nodeGracePeriodMs } : {}),
   })
+  mesh.control = new MeshControl({
+    client,
+    informers,
+    identify: (token, audience) => tokens.identify(token, audience),
+    clock,
+    metrics,
+    log,
+  })
   addScheduler(manager, { random })
   addCertificateSigner(manager, pki)
   const running = manager.run(signal)
@@ -229,7 +250,8 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     () => giveBackMemory(clock, signal),
     () => {},
   )
-  await Promise.all([running, memory, renewCertificates(pki, { clock, log, api }, signal)])
+  const meshed = mesh.control.run(informers.whenSynced(signal), signal)
+  await Promise.all([running, memory, meshed, renewCertificates(pki, { clock, log, api }, signal)])
   await api.stop()
   await resources.close()
 }

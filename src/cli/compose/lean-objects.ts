@@ -83,7 +83,7 @@ function leanSpec(spec: Writable<PodSpec>, share: Interner, alike: Alike): PodSp
 }
 
 function leanStatus(status: PodStatus, share: Interner, alike: Alike): PodStatus {
-  const { phase, reason, podIP, podIPs, nominatedNodeName, conditions, containerStatuses } = status
+  const { phase, reason, podIP, podIPs, nominatedNodeName, conditions, containerStatuses, initContainerStatuses } = status
   return {
     phase: phase && share.text(phase),
     reason: reason && share.text(reason),
@@ -98,6 +98,13 @@ function leanStatus(status: PodStatus, share: Interner, alike: Alike): PodStatus
         'containers',
         containerStatuses.map(({ name, ready, restartCount }) => ({ name, ready, restartCount })),
       ),
+    // whether a sidecar takes connections
+    initContainerStatuses:
+      initContainerStatuses &&
+      alike(
+        'initContainers',
+        initContainerStatuses.map(({ name, ready }) => ({ name, ready })),
+      ),
   } as PodStatus
 }
 
@@ -110,7 +117,11 @@ function withoutLastApplied(annotations: Readonly<Record<string, string>>): Reco
 }
 
 /** Only owners and finalizers of secrets concern controllers. */
+/** Certificates of gateways, and of servers outside of the mesh. */
+const WITH_DATA = /^(?:kubernetes\.io\/tls|system\.kuma\.io\/.*)$/
+
 function withoutData(secret: Secret): Secret {
+  if (WITH_DATA.test(secret.type ?? '')) return secret
   const { data: _data, stringData: _text, ...rest } = secret
   return rest
 }

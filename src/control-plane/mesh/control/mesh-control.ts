@@ -1,0 +1,244 @@
+import { performServerHandshake, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import type { Duplex } from 'node:stream'
+import type { Clock, Timer } from '../../../base/clock.ts'
+import { messageOf } from '../../../base/errors.ts'
+import type { Logger } from '../../../base/log.ts'
+import type { Metrics } from '../../../base/metrics.ts'
+import type { Client } from '../../../client/client.ts'
+import type { InformerFactory } from '../../../client/cache.ts'
+import { Compiler } from '../../../policy/traffic/compile/index.ts'
+import type { Finding, ProxyView } from '../../../policy/traffic/input/index.ts'
+import { proxyName } from '../../../policy/traffic/model/index.ts'
+import { POLICY_PLUGINS } from '../../../policy/traffic/policies/index.ts'
+import type { VerifiedToken } from '../../pki/index.ts'
+import { MeshAuthorities, secretAuthorityStore } from '../../pki/mesh/index.ts'
+import { envoyGenerator } from '../envoy/index.ts'
+import { grpcGenerator } from '../grpc/index.ts'
+import { authenticateProxy, signCertificate, type ProxyIdentity } from '../identity/index.ts'
+import { biplaneGenerator, SnapshotStore, XdsServer, type StreamIdentity } from '../xds/index.ts'
+import { WorldBuilder, type BuiltWorld } from './build-world.ts'
+import { concernsMesh } from './concerns-mesh.ts'
+import { openMeshLists, type MeshLists } from './mesh-lists.ts'
+import { ResourcePool } from './resource-pool.ts'
+
+export interface MeshControlOptions {
+  readonly client: Client
+  readonly informers: InformerFactory
+  /** Who a token is for; see createTokenIssuer. */
+  readonly identify: (token: string, audience: string) => Promise<VerifiedToken | undefined>
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly log: Logger
+  /** Default `cluster.local`. */
+  readonly clusterDomain?: string
+}
+
+/** The first change is compiled at once, those that follow in its wake together. */
+const SETTLE_MS = 20
+
+/** The mesh's control plane: objects in, configuration of proxies out, and what has become of it. */
+export class MeshControl {
+  readonly xds: XdsServer
+  readonly #options: MeshControlOptions
+  readonly #lists: MeshLists
+  readonly #builder: WorldBuilder
+  readonly #snapshots: SnapshotStore
+  readonly #pool = new ResourcePool()
+  readonly #authorities = new Map<string, MeshAuthorities>()
+  readonly #nodes = new WeakMap<ServerHttp2Session, string>()
+  readonly #identities = new WeakMap<StreamIdentity, ProxyIdentity>()
+  #built: BuiltWorld | undefined
+  #findings: readonly Finding[] = []
+  #proxies = new Map<string, ProxyView>()
+  #timer: Timer | undefined
+  #lastMs = Number.NEGATIVE_INFINITY
+  #started = false
+
+  constructor(options: MeshControlOptions) {
+    this.#options = options
+    const { clock, metrics, log } = options
+    this.#lists = openMeshLists(options.informers, (kind, next, previous) => {
+      if (concernsMesh(kind, next, previous)) this.#changed()
+    })
+    this.#builder = new WorldBuilder(this.#lists, options.clusterDomain ?? 'cluster.local')
+    this.#snapshots = new SnapshotStore([
+      biplaneGenerator,
+      envoyGenerator({ proxy: (name) => ({ interception: this.#interceptionOf(name), place: this.#placeOf(name) }) }),
+      grpcGenerator({ place: (name) => this.#placeOf(name), domain: options.clusterDomain ?? 'cluster.local' }),
+    ])
+    this.xds = new XdsServer({
+      source: this.#snapshots,
+      clock,
+      metrics,
+      log,
+      authenticate: (session, headers) => this.#authenticate(session, headers),
+      kindOf: (proxy) => this.#proxies.get(proxy)?.dataPlane ?? 'biplane',
+      signCertificate: (identity, body) => this.#sign(identity, body),
+    })
+    this.xds.truth.onChange(() => {
+      for (const authorities of this.#authorities.values()) {
+        authorities.confirm().catch((error: unknown) => log.error('the rotation of authorities failed', { error: messageOf(error) }))
+      }
+    })
+  }
+
+  /** What is compiled now; undefined before the first time. */
+  get built(): BuiltWorld | undefined {
+    return this.#built
+  }
+
+  /** What authors of objects should know. */
+  get findings(): readonly Finding[] {
+    return this.#findings
+  }
+
+  get proxies(): ReadonlyMap<string, ProxyView> {
+    return this.#proxies
+  }
+
+  /** Configuration of a proxy as it was compiled. */
+  compiled(name: string): ReturnType<Compiler['compile']> | undefined {
+    const proxy = this.#proxies.get(name)
+    return proxy && this.#built && new Compiler(this.#built.world, POLICY_PLUGINS).compile(proxy)
+  }
+
+  /** The authorities of the trust domain in use. */
+  get authorities(): MeshAuthorities | undefined {
+    return this.#authorities.get(this.#built?.world.mesh.trustDomain ?? '')
+  }
+
+  /** Takes over a connection on which a node's agent relays the streams of its proxies. */
+  attach(node: string, socket: Duplex): void {
+    const session = performServerHandshake(socket) as unknown as ServerHttp2Session
+    this.#nodes.set(session, node)
+    session.on('error', (error: Error) => this.#options.log.debug('mesh link failed', { node, error: messageOf(error) }))
+    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.xds.handle(stream, headers))
+  }
+
+  /** Runs until the signal aborts; the informers must be running. @param synced resolves when all have their first list */
+  async run(synced: Promise<void>, signal: AbortSignal): Promise<void> {
+    await Promise.race([synced, aborted(signal)])
+    if (signal.aborted) return
+    this.#started = true
+    this.#compile()
+    await aborted(signal)
+    this.#timer?.cancel()
+    for (const authorities of this.#authorities.values()) authorities.stop()
+    this.xds.close()
+  }
+
+  #changed(): void {
+    if (!this.#started || this.#timer) return
+    const { clock } = this.#options
+    const waitMs = Math.max(0, this.#lastMs + SETTLE_MS - clock.monotonic())
+    this.#timer = clock.after(waitMs, () => {
+      this.#timer = undefined
+      this.#compile()
+    })
+  }
+
+  #compile(): void {
+    const { clock, log } = this.#options
+    try {
+      const built = this.#builder.build((domain) => this.#trustOf(domain))
+      const compiler = new Compiler(built.world, POLICY_PLUGINS)
+      const findings: Finding[] = [...built.findings]
+      this.#pool.begin()
+      const proxies = new Map(built.proxies.map((proxy) => [proxy.name, proxy]))
+      const gone = [...this.#proxies.keys()].filter((name) => !proxies.has(name))
+      this.#proxies = proxies
+      this.#built = built
+      for (const proxy of proxies.values()) {
+        const compiled = compiler.compile(proxy)
+        findings.push(...compiled.findings)
+        this.#snapshots.set(
+          proxy.name,
+          proxy.dataPlane,
+          compiled.resources.map((resource) => this.#pool.keep(resource)),
+        )
+      }
+      for (const name of gone) {
+        this.#snapshots.delete(name)
+        this.xds.truth.forget(name)
+      }
+      this.#findings = findings
+    } catch (error) {
+      // nothing is changed half: proxies keep what they have
+      log.error('the mesh could not be compiled; proxies keep what they have', { error: messageOf(error) })
+    }
+    this.#lastMs = clock.monotonic()
+  }
+
+  /** Authorities are made when a trust domain is first named; the world is compiled again once they are there. */
+  #trustOf(trustDomain: string): { bundle: readonly string[]; issuer: string } | undefined {
+    const { client, clock, log } = this.#options
+    let authorities = this.#authorities.get(trustDomain)
+    if (!authorities) {
+      authorities = new MeshAuthorities({
+        trustDomain,
+        store: secretAuthorityStore(client, trustDomain),
+        clock,
+        log,
+        unconfirmed: () => this.#unconfirmed(),
+      })
+      this.#authorities.set(trustDomain, authorities)
+      authorities.onChange(() => this.#changed())
+      authorities
+        .start()
+        .catch((error: unknown) => log.error('there is no certificate authority', { trustDomain, error: messageOf(error) }))
+    }
+    return authorities.state
+  }
+
+  /** Proxies that have not said that they have in force what they were told last. */
+  #unconfirmed(): readonly { proxy: string; lastSeenMs: number }[] {
+    const waiting = this.xds
+      .view()
+      .filter(({ connected, types }) => !connected || types.some(({ type, pending }) => type === 'proxy' && pending !== undefined))
+    return waiting.filter(({ proxy }) => this.#proxies.has(proxy)).map(({ proxy, lastContactMs }) => ({ proxy, lastSeenMs: lastContactMs }))
+  }
+
+  async #authenticate(session: ServerHttp2Session, headers: IncomingHttpHeaders): Promise<StreamIdentity> {
+    const node = this.#nodes.get(session)
+    const proxy = await authenticateProxy(
+      {
+        ...(node === undefined ? {} : { node }),
+        ...(headers.authorization === undefined ? {} : { authorization: headers.authorization }),
+      },
+      {
+        identify: this.#options.identify,
+        podOf: (namespace, name) => this.#lists.pods.get(`${namespace}/${name}`),
+        trustDomain: () => this.#built?.world.mesh.trustDomain ?? '',
+      },
+    )
+    const own = proxy.pod && proxyName(proxy.namespace, proxy.pod.name)
+    const identity: StreamIdentity = { proxyOf: (nodeId) => (nodeId === own ? own : undefined) }
+    this.#identities.set(identity, proxy)
+    return identity
+  }
+
+  async #sign(identity: StreamIdentity, body: Buffer): Promise<Buffer> {
+    const proxy = this.#identities.get(identity)
+    const { authorities } = this
+    if (!proxy || !authorities) throw Object.assign(new Error('there is no certificate authority yet'), { code: 'Unavailable' })
+    const answer = signCertificate(body, proxy, { authorities, trust: () => this.#built?.world.trust ?? {} })
+    return Promise.resolve(Buffer.from(JSON.stringify({ ...answer, issuer: this.#built?.world.mesh.issuer ?? answer.issuer })))
+  }
+
+  #interceptionOf(name: string): 'redirect' | 'none' {
+    const proxy = this.#proxies.get(name)
+    return proxy?.kind === 'sidecar' && !proxy.ips[0]?.startsWith('127.') ? 'redirect' : 'none'
+  }
+
+  #placeOf(name: string): { readonly zone?: string; readonly node: string; readonly labels: Readonly<Record<string, string>> } {
+    const proxy = this.#proxies.get(name)
+    return { node: proxy?.node ?? '', labels: proxy?.labels ?? {}, ...(proxy?.zone === undefined ? {} : { zone: proxy.zone }) }
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
