@@ -64,6 +64,8 @@ export async function runStackProxy(options: StackOptions): Promise<void> {
     claimsOf: () => undefined,
     startMirror: () => ({ write() {} }),
   })
+  // an orderly end, so that --cpu-prof has its say
+  process.once('SIGTERM', () => process.exit(0))
   const parts = { clock: systemClock, wheel }
   await transport.listen({ host: '127.0.0.1', port: options.port }, (accepted) => {
     if (options.tls !== 'in') {

@@ -4,24 +4,37 @@ import type { Clock, Timer } from '../../../base/clock.ts'
 export interface Deadline {
   /** Milliseconds from now; again at any time. 0 cancels. */
   set(ms: number): void
+  /** At a time of the wheel's clock. */
+  setAt(atMs: number): void
+  /** The wheel knows it no more: nothing that it would have called is kept alive. */
   cancel(): void
 }
 
 /** How exact it is: a deadline comes up to this much late, never early. */
 const TICK_MS = 20
+/** Slots of one wheel; a turn of it is a slot of the next. Four of them reach over two years. */
+const SLOT_BITS = 8
+const SLOTS = 1 << SLOT_BITS
+const LEVELS = 4
+const MAX_TICKS = 2 ** 30
 
 /**
- * Many deadlines with one timer: moving one costs no more than writing a number, because it is looked at again only when its old time has come. The
- * timer runs while there are deadlines.
+ * Many deadlines with one timer: setting and cancelling one costs a few assignments, however many there are; moving one to a later time costs a number,
+ * because it is looked at again when its old time has come. The timer runs while there are deadlines. Source: Varghese and Lauck, hierarchical timing wheels.
  */
 export class TimerWheel {
   readonly #clock: Clock
-  readonly #slots = new Map<number, WheelDeadline[]>()
+  /** First of each slot's ring. */
+  readonly #slots: (WheelDeadline | undefined)[] = Array.from({ length: SLOTS * LEVELS }, () => undefined)
+  /** Ticks count from here, so that they stay small. */
+  readonly #originMs: number
   #tick = 0
+  #count = 0
   #timer: Timer | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
+    this.#originMs = clock.monotonic()
   }
 
   deadline(fire: () => void): Deadline {
@@ -32,40 +45,101 @@ export class TimerWheel {
     return this.#clock.monotonic()
   }
 
+  /** Deadlines that are set. */
+  get size(): number {
+    return this.#count
+  }
+
   place(deadline: WheelDeadline): void {
-    if (!this.#timer) this.#tick = Math.floor(this.nowMs() / TICK_MS)
-    const tick = Math.max(this.#tick + 1, Math.ceil(deadline.atMs / TICK_MS))
-    deadline.tick = tick
-    const slot = this.#slots.get(tick)
-    if (slot) slot.push(deadline)
-    else this.#slots.set(tick, [deadline])
+    // nobody has turned an empty wheel
+    if (!this.#timer) this.#tick = this.#tickOf(this.nowMs())
+    const tick = Math.ceil((deadline.atMs - this.#originMs) / TICK_MS)
+    deadline.tick = Math.min(Math.max(this.#tick + 1, tick), this.#tick + MAX_TICKS)
+    this.#link(deadline)
     this.#timer ??= this.#clock.after(TICK_MS, () => this.#advance())
   }
 
-  #advance(): void {
-    const now = Math.floor(this.nowMs() / TICK_MS)
-    // a process that was stopped for long has fewer slots than ticks to catch up with
-    const due =
-      now - this.#tick > this.#slots.size
-        ? [...this.#slots.keys()].filter((tick) => tick <= now).sort((a, b) => a - b)
-        : range(this.#tick + 1, now)
-    this.#tick = Math.max(this.#tick, now)
-    for (const tick of due) {
-      const slot = this.#slots.get(tick)
-      if (!slot) continue
-      this.#slots.delete(tick)
-      for (const deadline of slot) deadline.arrive(tick)
+  /** When the slot that it lies in comes. */
+  slotMs(deadline: WheelDeadline): number {
+    return this.#originMs + deadline.tick * TICK_MS
+  }
+
+  remove(deadline: WheelDeadline): void {
+    const { slot, next, previous } = deadline
+    if (slot < 0) return
+    if (next === deadline) this.#slots[slot] = undefined
+    else {
+      previous.next = next
+      next.previous = previous
+      if (this.#slots[slot] === deadline) this.#slots[slot] = next
+      deadline.next = deadline.previous = deadline
     }
-    this.#timer = this.#slots.size > 0 ? this.#clock.after(TICK_MS, () => this.#advance()) : undefined
+    deadline.slot = -1
+    this.#count--
+  }
+
+  #tickOf(ms: number): number {
+    return Math.floor((ms - this.#originMs) / TICK_MS)
+  }
+
+  #link(deadline: WheelDeadline): void {
+    const { tick } = deadline
+    const ahead = tick - this.#tick
+    let level = 0
+    while (level < LEVELS - 1 && ahead >= 1 << (SLOT_BITS * (level + 1))) level++
+    const slot = level * SLOTS + indexAt(tick, level)
+    const first = this.#slots[slot]
+    deadline.slot = slot
+    this.#count++
+    if (!first) {
+      this.#slots[slot] = deadline
+      return
+    }
+    deadline.previous = first.previous
+    deadline.next = first
+    first.previous.next = deadline
+    first.previous = deadline
+  }
+
+  #advance(): void {
+    const now = this.#tickOf(this.nowMs())
+    while (this.#tick < now && this.#count > 0) {
+      this.#tick++
+      if (indexAt(this.#tick, 0) === 0) this.#unfold(1)
+      const slot = indexAt(this.#tick, 0)
+      for (let due = this.#slots[slot]; due; due = this.#slots[slot]) {
+        this.remove(due)
+        due.arrive()
+      }
+    }
+    this.#tick = Math.max(this.#tick, now)
+    this.#timer = this.#count > 0 ? this.#clock.after(TICK_MS, () => this.#advance()) : undefined
+  }
+
+  /** A turn of the wheel below begins: what the slot here holds belongs there now. */
+  #unfold(level: number): void {
+    const index = indexAt(this.#tick, level)
+    if (index === 0 && level < LEVELS - 1) this.#unfold(level + 1)
+    const slot = level * SLOTS + index
+    for (let found = this.#slots[slot]; found; found = this.#slots[slot]) {
+      this.remove(found)
+      this.#link(found)
+    }
   }
 }
+
+const indexAt = (tick: number, level: number): number => Math.floor(tick / 2 ** (SLOT_BITS * level)) & (SLOTS - 1)
 
 class WheelDeadline implements Deadline {
   readonly #wheel: TimerWheel
   readonly #fire: () => void
+  /** 0: none. */
   atMs = 0
-  /** Slot it lies in; -1: none. */
-  tick = -1
+  tick = 0
+  /** It lies in; -1: none. */
+  slot = -1
+  next: WheelDeadline = this
+  previous: WheelDeadline = this
 
   constructor(wheel: TimerWheel, fire: () => void) {
     this.#wheel = wheel
@@ -73,28 +147,26 @@ class WheelDeadline implements Deadline {
   }
 
   set(ms: number): void {
-    if (ms <= 0) return this.cancel()
-    this.atMs = this.#wheel.nowMs() + ms
-    // it lies in an earlier slot already: there it will be found to be later
-    if (this.tick >= 0 && this.tick * TICK_MS <= this.atMs) return
+    if (ms <= 0) this.cancel()
+    else this.setAt(this.#wheel.nowMs() + ms)
+  }
+
+  setAt(atMs: number): void {
+    this.atMs = atMs
+    if (this.slot >= 0) {
+      // it lies in an earlier slot already: there it will be found to be later
+      if (this.#wheel.slotMs(this) <= atMs) return
+      this.#wheel.remove(this)
+    }
     this.#wheel.place(this)
   }
 
   cancel(): void {
-    this.atMs = 0
+    this.#wheel.remove(this)
   }
 
-  arrive(tick: number): void {
-    // moved to an earlier time meanwhile: that slot counts
-    if (tick !== this.tick) return
-    this.tick = -1
-    if (this.atMs === 0) return
+  arrive(): void {
     if (this.atMs > this.#wheel.nowMs()) this.#wheel.place(this)
-    else {
-      this.atMs = 0
-      this.#fire()
-    }
+    else this.#fire()
   }
 }
-
-const range = (from: number, to: number): number[] => Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i)
