@@ -59,6 +59,7 @@ const ROOTS = {
   'envoy/extensions/load_balancing_policies/least_request/v3': ['LeastRequest'],
   'envoy/extensions/load_balancing_policies/ring_hash/v3': ['RingHash'],
   'envoy/extensions/load_balancing_policies/wrr_locality/v3': ['WrrLocality'],
+  'envoy/service/auth/v3': ['CheckRequest', 'CheckResponse'],
   'envoy/service/discovery/v3': ['DiscoveryRequest', 'DiscoveryResponse', 'DeltaDiscoveryRequest', 'DeltaDiscoveryResponse'],
   'envoy/service/load_stats/v3': ['LoadStatsRequest', 'LoadStatsResponse'],
   'envoy/service/status/v3': ['ClientStatusRequest', 'ClientStatusResponse'],

@@ -165,8 +165,8 @@ export interface Exchange {
   transformResponseBody(transform: BodyTransform): void
   /** Trailers of the response on their way out (gRPC's status). */
   onTrailers(hook: (trailers: Headers) => void): void
-  /** The whole body, or undefined if it is longer; until the answer comes nothing is forwarded. */
-  bufferRequestBody(limitBytes: number, done: (body: Uint8Array | undefined) => void): void
+  /** The whole body, or undefined if it is longer, with what it begins with, `limitBytes` of it; until the answer comes nothing is forwarded. */
+  bufferRequestBody(limitBytes: number, done: (body: Uint8Array | undefined, start?: Uint8Array) => void): void
   /** Bytes per second of the response; for injected faults. */
   limitResponseRate(bytesPerSecond: number): void
   /** Resets the stream if the response has not ended by then; replaces an earlier call of the same kind. 0 cancels. */

@@ -26,6 +26,7 @@ function oracle(): protobuf.Root {
       'envoy/config/route/v3/route.proto',
       'envoy/config/cluster/v3/cluster.proto',
       'envoy/config/endpoint/v3/endpoint.proto',
+      'envoy/service/auth/v3/external_auth.proto',
       'envoy/service/discovery/v3/discovery.proto',
       'envoy/service/status/v3/csds.proto',
       'envoy/service/load_stats/v3/lrs.proto',
@@ -41,6 +42,8 @@ function oracle(): protobuf.Root {
 }
 
 const ROOTS = [
+  'envoy.service.auth.v3.CheckRequest',
+  'envoy.service.auth.v3.CheckResponse',
   'envoy.config.listener.v3.Listener',
   'envoy.config.route.v3.RouteConfiguration',
   'envoy.config.cluster.v3.Cluster',

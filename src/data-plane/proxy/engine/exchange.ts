@@ -56,7 +56,7 @@ export class HttpExchange implements Exchange, DownstreamEvents {
   #heldBytes = 0
   #isLost = false
   #isPaused = false
-  #wanted: { readonly limit: number; readonly done: (body: Uint8Array | undefined) => void } | undefined
+  #wanted: { readonly limit: number; readonly done: (body: Uint8Array | undefined, start?: Uint8Array) => void } | undefined
   #pacer: Pacer | undefined
 
   constructor(stream: DownstreamStream, request: RequestHead, parts: { readonly connection: Downstream; readonly wheel: TimerWheel }) {
@@ -146,7 +146,7 @@ export class HttpExchange implements Exchange, DownstreamEvents {
     else this.requestTrailers = argument
   }
 
-  bufferRequestBody(limit: number, done: (body: Uint8Array | undefined) => void): void {
+  bufferRequestBody(limit: number, done: (body: Uint8Array | undefined, start?: Uint8Array) => void): void {
     this.#wanted = { limit, done }
     this.#checkWanted()
     if (this.#wanted) this.#resumeRequest()
@@ -309,7 +309,9 @@ export class HttpExchange implements Exchange, DownstreamEvents {
     const wanted = this.#wanted
     if (!wanted || (!this.isRequestWhole && this.#heldBytes <= wanted.limit)) return
     this.#wanted = undefined
-    wanted.done(this.#heldBytes <= wanted.limit ? Buffer.concat(this.#held) : undefined)
+    const held = Buffer.concat(this.#held)
+    if (held.length <= wanted.limit) wanted.done(held)
+    else wanted.done(undefined, held.subarray(0, wanted.limit))
   }
 
   #forgetHeld(): void {

@@ -96,7 +96,28 @@ describe('JWT', () => {
     expect(await run(away, { fetch: () => Promise.reject(new Error('nobody')) })).toBe('refused')
     expect(away.replies[0]?.body).toBe('Jwks remote fetch is failed')
   })
+
+  it.each(['the keys come', 'there are none'])('does nothing for a client that has gone before %s', async (how) => {
+    const exchange = bearer(await token())
+    let settle = (): void => {}
+    const keys = new Promise<string>((resolve, reject) => {
+      settle = () => void (how === 'the keys come' ? jwks().then(resolve) : reject(new Error('nobody')))
+    })
+    const provider = { name: 'p', issuer: 'https://i', audiences: ['shop'], forward: false, remoteJwks: REMOTE }
+    const clock = new FakeClock(NOW)
+    const jwt = createJwtLayer({ type: 'jwt', name: 'jwt', providers: [provider], required: true }, { fetch: () => keys, clock })
+    let passed = false
+    jwt.layer(() => (passed = true))(exchange)
+    exchange.end({ flags: new Set(['DC']) })
+    settle()
+    await keys.catch(() => {})
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+    jwt.close()
+    expect([passed, exchange.replies, claimsOf(exchange)]).toEqual([false, [], undefined])
+  })
 })
+
+const REMOTE = { uri: '/keys', cluster: 'issuer', timeoutMs: 1000, cacheMs: 60_000 }
 
 const TRACING: Tracing = {
   backend: { type: 'otlp', endpoint: 'collector:4318' },

@@ -33,13 +33,18 @@ export function createJwtLayer(
     const found = providers.flatMap((provider) => findToken(exchange, provider) ?? [])
     if (found.length === 0)
       return filter.required ? refuse(exchange, 'Jwt is missing', 'jwt_authn_access_denied{Jwt_is_missing}') : inner(exchange)
+    let isEnded = false
+    exchange.onEnd(() => (isEnded = true))
     void verifyFirst(found, parts.clock).then(
       ({ provider, claims }) => {
+        // the client may have gone while keys were fetched: what layers noted about the request is gone too
+        if (isEnded) return
         setClaims(exchange, claims)
         applyClaims(exchange, provider, claims)
         inner(exchange)
       },
       (error: unknown) => {
+        if (isEnded) return
         const text = error instanceof JwtError ? TEXTS[error.code] : 'Jwks remote fetch is failed'
         refuse(exchange, text, `jwt_authn_access_denied{${text.replaceAll(' ', '_')}}`)
       },

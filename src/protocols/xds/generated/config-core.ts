@@ -38,6 +38,7 @@ GrpcService.GoogleGrpc.ChannelArgs.Value string_value=1:s@0 int_value=2:l@0
 GrpcService.GoogleGrpc.ChannelCredentials ssl_credentials=1:.GrpcService.GoogleGrpc.SslCredentials@0 google_default=2:.google/Empty@0 local_credentials=3:.GrpcService.GoogleGrpc.GoogleLocalCredentials@0
 GrpcService.GoogleGrpc.GoogleLocalCredentials
 GrpcService.GoogleGrpc.SslCredentials root_certs=1:.DataSource private_key=2:.DataSource cert_chain=3:.DataSource
+HeaderMap headers=1:.HeaderValue*
 HeaderValue key=1:s value=2:s raw_value=3:y
 HeaderValueOption header=1:.HeaderValue append=2:.google/BoolValue append_action=3:%HeaderValueOption.HeaderAppendAction keep_empty_value=4:b
 %HeaderValueOption.HeaderAppendAction APPEND_IF_EXISTS_OR_ADD=0 ADD_IF_ABSENT=1 OVERWRITE_IF_EXISTS_OR_ADD=2 OVERWRITE_IF_EXISTS=3
@@ -70,6 +71,7 @@ ProxyProtocolConfig version=1:%ProxyProtocolConfig.Version pass_through_tlvs=2:.
 %ProxyProtocolConfig.Version V1=0 V2=1
 ProxyProtocolPassThroughTLVs match_type=1:%ProxyProtocolPassThroughTLVs.PassTLVsMatchType tlv_type=2:u*
 %ProxyProtocolPassThroughTLVs.PassTLVsMatchType INCLUDE_ALL=0 INCLUDE=1
+QueryParameter key=1:s value=2:s
 RateLimitSettings max_tokens=1:.google/UInt32Value fill_rate=2:.google/DoubleValue
 %RequestMethod METHOD_UNSPECIFIED=0 GET=1 HEAD=2 POST=3 PUT=4 DELETE=5 CONNECT=6 OPTIONS=7 TRACE=8 PATCH=9
 RetryPolicy retry_back_off=1:.BackoffStrategy num_retries=2:.google/UInt32Value retry_on=3:s retry_priority=4:.RetryPolicy.RetryPriority retry_host_predicate=5:.RetryPolicy.RetryHostPredicate* host_selection_retry_max_attempts=6:l

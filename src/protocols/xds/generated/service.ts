@@ -20,6 +20,16 @@ ScopedRoutesConfigDump inline_scoped_route_configs=1:.ScopedRoutesConfigDump.Inl
 ScopedRoutesConfigDump.DynamicScopedRouteConfigs name=1:s version_info=2:s scoped_route_configs=3:.google/Any* last_updated=4:.google/Timestamp error_state=5:.UpdateFailureState client_status=6:%ClientResourceStatus
 ScopedRoutesConfigDump.InlineScopedRouteConfigs name=1:s scoped_route_configs=2:.google/Any* last_updated=3:.google/Timestamp
 UpdateFailureState failed_configuration=1:.google/Any last_update_attempt=2:.google/Timestamp details=3:s version_info=4:s
+@envoy.service.auth.v3
+AttributeContext source=1:.AttributeContext.Peer destination=2:.AttributeContext.Peer request=4:.AttributeContext.Request context_extensions=10:s~s metadata_context=11:.envoy.config.core.v3/Metadata tls_session=12:.AttributeContext.TLSSession route_metadata_context=13:.envoy.config.core.v3/Metadata
+AttributeContext.HttpRequest id=1:s method=2:s headers=3:s~s path=4:s host=5:s scheme=6:s query=7:s fragment=8:s size=9:l protocol=10:s body=11:s raw_body=12:y header_map=13:.envoy.config.core.v3/HeaderMap
+AttributeContext.Peer address=1:.envoy.config.core.v3/Address service=2:s labels=3:s~s principal=4:s certificate=5:s
+AttributeContext.Request time=1:.google/Timestamp http=2:.AttributeContext.HttpRequest
+AttributeContext.TLSSession sni=1:s
+CheckRequest attributes=1:.AttributeContext
+CheckResponse status=1:.google.rpc/Status denied_response=2:.DeniedHttpResponse@0 ok_response=3:.OkHttpResponse@0 dynamic_metadata=4:.google/Struct
+DeniedHttpResponse status=1:.envoy.type.v3/HttpStatus headers=2:.envoy.config.core.v3/HeaderValueOption* body=3:s
+OkHttpResponse headers=2:.envoy.config.core.v3/HeaderValueOption* dynamic_metadata=3:.google/Struct headers_to_remove=5:s* response_headers_to_add=6:.envoy.config.core.v3/HeaderValueOption* query_parameters_to_set=7:.envoy.config.core.v3/QueryParameter* query_parameters_to_remove=8:s*
 @envoy.service.discovery.v3
 DeltaDiscoveryRequest node=1:.envoy.config.core.v3/Node type_url=2:s resource_names_subscribe=3:s* resource_names_unsubscribe=4:s* initial_resource_versions=5:s~s response_nonce=6:s error_detail=7:.google.rpc/Status resource_locators_subscribe=8:.ResourceLocator* resource_locators_unsubscribe=9:.ResourceLocator*
 DeltaDiscoveryResponse system_version_info=1:s resources=2:.Resource* type_url=4:s nonce=5:s removed_resources=6:s* control_plane=7:.envoy.config.core.v3/ControlPlane removed_resource_names=8:.ResourceName*
