@@ -128,7 +128,7 @@ export class TimerWheel {
   }
 }
 
-const indexAt = (tick: number, level: number): number => Math.floor(tick / 2 ** (SLOT_BITS * level)) & (SLOTS - 1)
+const indexAt = (tick: number, level: number): number => (tick >>> (SLOT_BITS * level)) & (SLOTS - 1)
 
 class WheelDeadline implements Deadline {
   readonly #wheel: TimerWheel

@@ -10,12 +10,17 @@ export interface LogWriterOptions {
   readonly sink: LineSink
   /** Characters that may wait; what comes then is dropped. Default 1,048,576. */
   readonly limit?: number
-  /** Runs something after this turn of the event loop; default `setImmediate`. */
+  /** Runs something a moment later; default: after 50 ms. */
   readonly schedule?: (flush: () => void) => void
   readonly onDrop?: (lines: number) => void
 }
 
-/** Collects the lines of one turn of the event loop and writes them at once. A slow or broken sink costs lines, never requests or memory. */
+/** Every write to a file wakes a thread: that costs more than the line. */
+const COLLECT_MS = 50
+/** Characters that are written at once. */
+const COLLECT = 32_768
+
+/** Collects the lines of a moment and writes them at once. A slow or broken sink costs lines, never requests or memory. */
 export class LogWriter implements LineWriter {
   /** Lines lost so far. */
   dropped = 0
@@ -28,7 +33,7 @@ export class LogWriter implements LineWriter {
   #busy = false
   #isScheduled = false
 
-  constructor({ sink, limit = 1_048_576, schedule = (flush) => void setImmediate(flush), onDrop }: LogWriterOptions) {
+  constructor({ sink, limit = 1_048_576, schedule = later, onDrop }: LogWriterOptions) {
     this.#sink = sink
     this.#limit = limit
     this.#schedule = schedule
@@ -39,7 +44,9 @@ export class LogWriter implements LineWriter {
     if (this.#waiting.length + line.length > this.#limit) return this.#drop(1)
     this.#waiting += line
     this.#lines++
-    if (this.#isScheduled || this.#busy) return
+    if (this.#busy) return
+    if (this.#waiting.length >= COLLECT) return this.#flush()
+    if (this.#isScheduled) return
     this.#isScheduled = true
     this.#schedule(() => {
       this.#isScheduled = false
@@ -72,3 +79,6 @@ export class LogWriter implements LineWriter {
     this.#onDrop?.(lines)
   }
 }
+
+/** The last lines are written by `close`; nothing is kept alive for them. */
+const later = (flush: () => void): void => void setTimeout(flush, COLLECT_MS).unref()

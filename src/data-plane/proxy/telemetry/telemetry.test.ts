@@ -174,6 +174,16 @@ describe('log writer', () => {
     expect(writer.dropped).toBe(4)
   })
 
+  it('does not wait for its moment when a lot has come, and writes what is left when it is closed', () => {
+    const written: number[] = []
+    const sink: LineSink = { write: (text, done) => (written.push(text.length), done()), close: () => written.push(-1) }
+    const writer = new LogWriter({ sink, schedule: () => {} })
+    for (let i = 0; i < 33; i++) writer.write(`${'x'.repeat(1_023)}\n`)
+    expect(written).toEqual([32_768])
+    writer.close()
+    expect(written).toEqual([32_768, 1_024, -1])
+  })
+
   it('reaches files and TCP', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'log-'))
     const write = (sink: LineSink, lines: string): Promise<Error | undefined> => new Promise((resolve) => sink.write(lines, resolve))

@@ -264,7 +264,6 @@ export class Http1ClientConnection implements ConnectionHandler {
     }
     out.text('\r\n')
     stream.isSent = !hasBody
-    out.flushSoon()
   }
 }
 

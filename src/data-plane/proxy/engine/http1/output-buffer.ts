@@ -8,14 +8,17 @@ const COPY_BELOW = 16 * 1024
 /** Composes output of one connection so that a head and what follows at once leave in one write. */
 export class OutputBuffer {
   readonly #connection: Connection
+  readonly #flushNow: () => void
   #text = ''
-  #parts: Buffer[] = []
-  #bytes = 0
   #isScheduled = false
   #hasRoom = true
 
   constructor(connection: Connection) {
     this.#connection = connection
+    this.#flushNow = () => {
+      this.#isScheduled = false
+      this.flush()
+    }
   }
 
   text(text: string): void {
@@ -29,65 +32,52 @@ export class OutputBuffer {
   /** A chunk of its own. @returns false: wait */
   chunk(buffer: Buffer, start: number, end: number): boolean {
     this.#text += `${(end - start).toString(16)}\r\n`
-    this.#copy(buffer, start, end)
-    this.#text += '\r\n'
-    return this.flush()
+    return this.#with(buffer, start, end, '\r\n')
   }
 
   /** @returns false: wait */
   bytes(buffer: Buffer, start: number, end: number): boolean {
-    if (this.#text === '' && this.#parts.length === 0) return this.#connection.write(buffer, start, end)
-    if (end - start >= COPY_BELOW) {
-      this.flush()
-      return this.#connection.write(buffer, start, end)
-    }
-    this.#copy(buffer, start, end)
-    return this.flush()
+    return this.#with(buffer, start, end, '')
   }
 
   /** Waits for what comes in the same turn, a body mostly. */
   flushSoon(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
-    queueMicrotask(() => {
-      this.#isScheduled = false
-      this.flush()
-    })
+    // cheaper than queueMicrotask, which notes who has asked
+    void RESOLVED.then(this.#flushNow)
   }
 
   /** @returns false: wait */
   flush(): boolean {
-    if (this.#text === '' && this.#parts.length === 0) return this.#hasRoom
     const text = this.#text
+    if (text === '') return this.#hasRoom
     this.#text = ''
-    if (this.#parts.length === 0 && text.length <= SIZE) {
-      const length = scratch.latin1Write(text, 0)
-      this.#hasRoom = this.#connection.write(scratch, 0, length)
-      return this.#hasRoom
-    }
-    if (text !== '') this.#push(Buffer.from(text, 'latin1'))
-    const parts = this.#parts
-    const bytes = this.#bytes
-    this.#parts = []
-    this.#bytes = 0
-    if (bytes <= SIZE) {
-      let at = 0
-      for (const part of parts) at += part.copy(scratch, at)
-      this.#hasRoom = this.#connection.write(scratch, 0, at)
-    } else for (const part of parts) this.#hasRoom = this.#connection.write(part)
+    this.#hasRoom =
+      text.length > SIZE
+        ? this.#connection.write(Buffer.from(text, 'latin1'))
+        : this.#connection.write(scratch, 0, scratch.latin1Write(text, 0))
     return this.#hasRoom
   }
 
-  #copy(buffer: Buffer, start: number, end: number): void {
-    if (this.#text !== '') this.#push(Buffer.from(this.#text, 'latin1'))
+  #with(buffer: Buffer, start: number, end: number, after: string): boolean {
+    const text = this.#text
+    const size = end - start
+    if (size >= COPY_BELOW || text.length + size > SIZE - 2) {
+      this.flush()
+      this.#text = after
+      this.#hasRoom = this.#connection.write(buffer, start, end)
+      return this.flush()
+    }
+    if (text === '' && after === '') return (this.#hasRoom = this.#connection.write(buffer, start, end))
     this.#text = ''
-    this.#push(buffer.subarray(start, end))
-  }
-
-  #push(part: Buffer): void {
-    this.#parts.push(part)
-    this.#bytes += part.length
+    let at = text === '' ? 0 : scratch.latin1Write(text, 0)
+    at += buffer.copy(scratch, at, start, end)
+    if (after !== '') at += scratch.latin1Write(after, at)
+    this.#hasRoom = this.#connection.write(scratch, 0, at)
+    return this.#hasRoom
   }
 }
 
+const RESOLVED = Promise.resolve()
 const scratch = Buffer.allocUnsafeSlow(SIZE) as Buffer & { latin1Write(text: string, offset: number): number }

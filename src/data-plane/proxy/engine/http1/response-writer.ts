@@ -1,7 +1,7 @@
 import { statusLine } from '../../../../protocols/http1/index.ts'
 import type { Headers, ResponseHead } from '../../contract.ts'
 import type { Connection } from '../../transport/contract.ts'
-import { OutputBuffer } from './output-buffer.ts'
+import type { OutputBuffer } from './output-buffer.ts'
 
 export interface ResponseContext {
   readonly method: string
@@ -20,10 +20,10 @@ export class Http1ResponseWriter {
   #closes: boolean
   hasHead = false
 
-  constructor(connection: Connection, context: ResponseContext) {
+  constructor(connection: Connection, out: OutputBuffer, context: ResponseContext) {
     this.#connection = connection
     this.#context = context
-    this.#out = new OutputBuffer(connection)
+    this.#out = out
     this.#closes = !context.keepsAlive
   }
 

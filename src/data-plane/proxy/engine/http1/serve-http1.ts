@@ -5,6 +5,7 @@ import type { Connection, ConnectionHandler } from '../../transport/contract.ts'
 import type { DownstreamEvents, DownstreamStream } from '../contract.ts'
 import { HeaderList } from '../header-list.ts'
 import type { Deadline, TimerWheel } from '../timer-wheel.ts'
+import { OutputBuffer } from './output-buffer.ts'
 import { Http1RequestReader } from './request-reader.ts'
 import { Http1ResponseWriter } from './response-writer.ts'
 
@@ -54,6 +55,7 @@ class Http1Server implements ServedHttp1, ConnectionHandler {
   readonly #options: ServeHttp1Options
   readonly #openExchange: OpenExchange
   readonly #reader: Http1RequestReader
+  readonly #out: OutputBuffer
   readonly #deadline: Deadline
   readonly #lifetime: Deadline | undefined
   #current: Current | undefined
@@ -68,6 +70,7 @@ class Http1Server implements ServedHttp1, ConnectionHandler {
     this.#connection = connection
     this.#options = options
     this.#openExchange = openExchange
+    this.#out = new OutputBuffer(connection)
     this.#reader = new Http1RequestReader(options.maxHeadBytes ?? MAX_HEAD_BYTES, options.scheme ?? 'http')
     this.#deadline = options.wheel.deadline(() => this.#timedOut())
     this.#deadline.set(options.idleTimeoutMs ?? IDLE_TIMEOUT_MS)
@@ -140,9 +143,12 @@ class Http1Server implements ServedHttp1, ConnectionHandler {
         if (this.#current?.isTunnel) return this.#current.events.onData(buffer, at, end)
         if (this.#current) return this.#hold(buffer, at, end)
         if (this.#isClosing) return
-        if (!this.#reader.isInside) this.#deadline.set(this.#options.headTimeoutMs ?? HEAD_TIMEOUT_MS)
+        const isFirst = !this.#reader.isInside
         const found = this.#reader.readHead(buffer, at, end)
-        if (!found) return
+        if (!found) {
+          if (isFirst) this.#deadline.set(this.#options.headTimeoutMs ?? HEAD_TIMEOUT_MS)
+          return
+        }
         at = found.end
         this.#begin(found.head)
       }
@@ -155,7 +161,7 @@ class Http1Server implements ServedHttp1, ConnectionHandler {
   #begin(head: RequestHead): void {
     this.#deadline.cancel()
     const { request } = this.#reader
-    const writer = new Http1ResponseWriter(this.#connection, {
+    const writer = new Http1ResponseWriter(this.#connection, this.#out, {
       method: head.method,
       isHttp10: request?.isHttp10 ?? false,
       keepsAlive: !this.#isDraining && !this.#peerEnded && (this.#reader.keepsAlive ?? true),
