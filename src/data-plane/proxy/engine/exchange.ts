@@ -15,7 +15,8 @@ import { localResponse } from './local-reply.ts'
 import { TIMEOUTS, type TimeoutKind } from './timeouts.ts'
 import { BodyPipe } from './body-pipe.ts'
 import { Pacer } from './pacer.ts'
-import type { Deadline, TimerWheel } from './timer-wheel.ts'
+import { ExchangeTimes } from './exchange-times.ts'
+import type { TimerWheel } from './timer-wheel.ts'
 import { Try } from './try.ts'
 
 /** Nothing of a response has gone, its head has, all of it has. */
@@ -29,7 +30,6 @@ export class HttpExchange implements Exchange, DownstreamEvents {
   readonly connection: Downstream
   readonly request: RequestHead
   readonly startedMs: number
-  readonly flags: Set<ResponseFlag> = new Set()
   details = ''
   layerState?: unknown
   replayLimitBytes = 0
@@ -44,15 +44,16 @@ export class HttpExchange implements Exchange, DownstreamEvents {
   isRequestWhole: boolean
   requestTrailers: Headers | undefined
   #context: Map<symbol, unknown> | undefined
+  #flags: Set<ResponseFlag> | undefined
   #try: Try | undefined
   #requestPipe: BodyPipe | undefined
   #responsePipe: BodyPipe | undefined
   #responseHooks: ((head: ResponseHead) => void)[] | undefined
   #trailerHooks: ((trailers: Headers) => void)[] | undefined
   #endHooks: ((summary: ExchangeSummary) => void)[] | undefined
-  #deadlines: Partial<Record<TimeoutKind, { readonly deadline: Deadline; ms: number }>> | undefined
+  #times: ExchangeTimes | undefined
   /** Body that no upstream has been given yet, or that may have to be sent once more. */
-  #held: Buffer[] = []
+  #held: Buffer[] | undefined
   #heldBytes = 0
   #isLost = false
   #isPaused = false
@@ -71,6 +72,10 @@ export class HttpExchange implements Exchange, DownstreamEvents {
 
   get context(): Map<symbol, unknown> {
     return (this.#context ??= new Map())
+  }
+
+  get flags(): Set<ResponseFlag> {
+    return (this.#flags ??= new Set())
   }
 
   get isReplayable(): boolean {
@@ -157,14 +162,8 @@ export class HttpExchange implements Exchange, DownstreamEvents {
   }
 
   setTimeout(kind: TimeoutKind, ms: number): void {
-    const known = this.#deadlines?.[kind]
-    const entry = known ?? { deadline: this.wheel.deadline(() => this.#timedOut(kind)), ms }
-    if (!known) (this.#deadlines ??= {})[kind] = entry
-    entry.ms = ms
-    // the time for a response runs once the request is there
-    if (kind === 'response' && !this.isRequestWhole) entry.deadline.cancel()
-    else if (kind === 'request' && this.isRequestWhole) entry.deadline.cancel()
-    else entry.deadline.set(ms)
+    this.#times ??= new ExchangeTimes(this.wheel, (late) => this.#timedOut(late))
+    this.#times.set(kind, ms, this.isRequestWhole)
   }
 
   // what the client's side says
@@ -194,8 +193,7 @@ export class HttpExchange implements Exchange, DownstreamEvents {
 
   /** Something moves on this exchange. */
   touch(): void {
-    const idle = this.#deadlines?.idle
-    if (idle && idle.ms > 0) idle.deadline.set(idle.ms)
+    this.#times?.touch()
   }
 
   get isDone(): boolean {
@@ -208,8 +206,7 @@ export class HttpExchange implements Exchange, DownstreamEvents {
     if (hooks) for (let i = hooks.length - 1; i >= 0; i--) hooks[i]?.(head)
     this.stage = 'responding'
     this.status = head.status
-    const grpc = head.headers.get('grpc-status')
-    if (grpc !== undefined) this.grpcStatus = Number(grpc)
+    if (this.request.isGrpc) this.#noteGrpcStatus(head.headers)
     this.stream.sendHead(head, end)
     if (end && this.stage === 'responding') this.finish()
   }
@@ -235,8 +232,7 @@ export class HttpExchange implements Exchange, DownstreamEvents {
     }
     if (trailers) {
       for (const hook of this.#trailerHooks ?? []) hook(trailers)
-      const grpc = trailers.get('grpc-status')
-      if (grpc !== undefined) this.grpcStatus = Number(grpc)
+      this.#noteGrpcStatus(trailers)
     }
     this.stream.end(trailers)
     this.finish()
@@ -254,7 +250,7 @@ export class HttpExchange implements Exchange, DownstreamEvents {
   /** An upstream has a connection for the request: its body, what was held of it and what comes, may go. */
   upstreamReady(current: Try): void {
     if (current !== this.#try) return
-    for (const chunk of this.#held) current.write(chunk, 0, chunk.length)
+    if (this.#held) for (const chunk of this.#held) current.write(chunk, 0, chunk.length)
     if (this.replayLimitBytes === 0) this.#forgetHeld()
     if (this.isRequestWhole) current.end(this.requestTrailers)
     else this.#resumeRequest()
@@ -278,9 +274,7 @@ export class HttpExchange implements Exchange, DownstreamEvents {
     const last = this.#requestPipe?.finish()
     if (last && last.length > 0) this.#takeRequestBytes(last, 0, last.length)
     this.isRequestWhole = true
-    this.#deadlines?.request?.deadline.cancel()
-    const response = this.#deadlines?.response
-    if (response && response.ms > 0) response.deadline.set(response.ms)
+    this.#times?.requestWhole()
     if (this.#try?.isReady) this.#try.end(this.requestTrailers)
     this.#checkWanted()
   }
@@ -292,7 +286,7 @@ export class HttpExchange implements Exchange, DownstreamEvents {
       if (!current.write(buffer, start, end)) this.#pauseRequest()
       return
     }
-    this.#held.push(Buffer.copyBytesFrom(buffer, start, end - start))
+    ;(this.#held ??= []).push(Buffer.copyBytesFrom(buffer, start, end - start))
     this.#heldBytes += end - start
     this.#checkWanted()
     if (this.#heldBytes >= Math.max(MAX_HELD_BYTES, this.#wanted?.limit ?? 0)) this.#pauseRequest()
@@ -301,7 +295,7 @@ export class HttpExchange implements Exchange, DownstreamEvents {
   #keepForReplay(buffer: Buffer, start: number, end: number): void {
     if (this.#isLost) return
     if (this.replayLimitBytes === 0 || this.#heldBytes + (end - start) > this.replayLimitBytes) return this.commit()
-    this.#held.push(Buffer.copyBytesFrom(buffer, start, end - start))
+    ;(this.#held ??= []).push(Buffer.copyBytesFrom(buffer, start, end - start))
     this.#heldBytes += end - start
   }
 
@@ -309,7 +303,7 @@ export class HttpExchange implements Exchange, DownstreamEvents {
     const wanted = this.#wanted
     if (!wanted || (!this.isRequestWhole && this.#heldBytes <= wanted.limit)) return
     this.#wanted = undefined
-    const held = Buffer.concat(this.#held)
+    const held = Buffer.concat(this.#held ?? [])
     if (held.length <= wanted.limit) wanted.done(held)
     else wanted.done(undefined, held.subarray(0, wanted.limit))
   }
@@ -317,7 +311,7 @@ export class HttpExchange implements Exchange, DownstreamEvents {
   #forgetHeld(): void {
     // with a body that has gone and was not kept, nothing can be sent again
     if (this.#heldBytes > 0) this.#isLost = true
-    this.#held = []
+    this.#held = undefined
     this.#heldBytes = 0
   }
 
@@ -361,10 +355,10 @@ export class HttpExchange implements Exchange, DownstreamEvents {
   finish(): void {
     if (this.stage === 'done') return
     this.stage = 'done'
-    for (const entry of Object.values(this.#deadlines ?? {})) entry.deadline.cancel()
+    this.#times?.cancel()
     this.#pacer?.stop()
     this.#dropTry()
-    this.#held = []
+    this.#held = undefined
     const wanted = this.#wanted
     this.#wanted = undefined
     const hooks = this.#endHooks
@@ -377,17 +371,22 @@ export class HttpExchange implements Exchange, DownstreamEvents {
     this.#resumeRequest()
   }
 
+  #noteGrpcStatus(headers: Headers): void {
+    const grpc = headers.get('grpc-status')
+    if (grpc !== undefined) this.grpcStatus = Number(grpc)
+  }
+
   #summary(): ExchangeSummary {
-    const { startedMs, status, grpcStatus, bytesReceived, bytesSent, flags, details } = this
-    return {
-      startedMs,
-      durationMs: this.wheel.nowMs() - startedMs,
-      ...(status === undefined ? {} : { status }),
-      ...(grpcStatus === undefined ? {} : { grpcStatus }),
-      bytesReceived,
-      bytesSent,
-      flags,
-      details,
-    }
+    const { startedMs, bytesReceived, bytesSent, details } = this
+    const durationMs = this.wheel.nowMs() - startedMs
+    const summary: Writable<ExchangeSummary> = { startedMs, durationMs, bytesReceived, bytesSent, flags: this.#flags ?? NO_FLAGS, details }
+    // a spread for each of them would cost more than the rest
+    if (this.status !== undefined) summary.status = this.status
+    if (this.grpcStatus !== undefined) summary.grpcStatus = this.grpcStatus
+    return summary
   }
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+const NO_FLAGS: ReadonlySet<ResponseFlag> = new Set()

@@ -45,6 +45,11 @@ export class TimerWheel {
     return this.#clock.monotonic()
   }
 
+  /** Now or up to two ticks later, without asking the clock: for times that are put off again and again. As old as this turn of the event loop. */
+  soonMs(): number {
+    return this.#timer ? this.#originMs + (this.#tick + 2) * TICK_MS : this.nowMs()
+  }
+
   /** Deadlines that are set. */
   get size(): number {
     return this.#count

@@ -126,9 +126,9 @@ export class Try implements UpstreamEvents {
   #over(ok: boolean, status?: Headers): void {
     this.#isOver = true
     this.#deadline?.cancel()
-    const grpc = status?.get('grpc-status')
     const durationMs = this.#exchange.wheel.nowMs() - this.#startedMs
-    this.#attempt.onDone({ ok, durationMs, ...(grpc === undefined ? {} : { grpcStatus: Number(grpc) }) })
+    const grpc = this.#exchange.request.isGrpc ? status?.get('grpc-status') : undefined
+    this.#attempt.onDone(grpc === undefined ? { ok, durationMs } : { ok, durationMs, grpcStatus: Number(grpc) })
   }
 }
 
