@@ -82,8 +82,14 @@ export async function h2load(target: Target, path: string, requests: number, arg
   return { micros: (cpuMs * 1_000) / requests, perSecond, p50: Number.NaN, p99: Number.NaN, busy: cpuMs / took }
 }
 
+/** Arguments of h2load for a unary call. @param body file of the message */
+export const grpcCall = (body: string): readonly string[] => ['-d', body, '-H', 'content-type: application/grpc', '-H', 'te: trailers']
+
+/** Rounds before it counts: compilers and pools need some seconds. */
+const WARM_UP = 3
+
 /**
- * Rounds in which every target has its turn at every load, so that what else the machine does hits all alike. The first round warms up.
+ * Rounds in which every target has its turn at every load, so that what else the machine does hits all alike. The first rounds warm up.
  * @returns windows by `load target`
  */
 export async function interleave<Load extends { readonly name: string }>(
@@ -93,7 +99,7 @@ export async function interleave<Load extends { readonly name: string }>(
   measure: (target: Target, load: Load) => Promise<Window>,
 ): Promise<Results> {
   const results = new Results()
-  for (let round = -1; round < rounds; round++) {
+  for (let round = -WARM_UP; round < rounds; round++) {
     for (const load of loads) {
       for (const target of targets) {
         const window = await measure(target, load)
