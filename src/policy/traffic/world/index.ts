@@ -6,7 +6,7 @@
  *   mesh-pods       which pods have a proxy, who they are, where they take connections of the mesh
  *   port-protocol   what a port speaks
  */
-export { meshPortOf, meshRole, podIdentity, takesMeshTraffic } from './mesh-pods.ts'
+export { gatewayName, meshPortOf, meshRole, podIdentity, takesMeshTraffic } from './mesh-pods.ts'
 export { portProtocol } from './port-protocol.ts'
 export { proxyView } from './proxies.ts'
 export { meshService, meshServices, type EndpointFacts } from './services.ts'

@@ -1,8 +1,8 @@
 import type { Namespace, Node, Pod, Service } from '../../../api/generated/types.ts'
 import { labelsMatch } from './labels-match.ts'
 import type { InboundPortView, ProxyView } from '../input/index.ts'
-import { GATEWAY_NAME_LABEL, HEALTH_PORT, proxyName, REACHABLE_ANNOTATION } from '../model/index.ts'
-import { meshRole } from './mesh-pods.ts'
+import { HEALTH_PORT, proxyName, REACHABLE_ANNOTATION, SIDECAR_CONTAINER } from '../model/index.ts'
+import { excludedInbound, gatewayName, meshRole } from './mesh-pods.ts'
 import { portProtocol } from './port-protocol.ts'
 
 const ZONE = 'topology.kubernetes.io/zone'
@@ -23,7 +23,7 @@ export function proxyView(
   const node = pod.spec?.nodeName ?? ''
   const zone = facts.node(node)?.metadata.labels?.[ZONE]
   const reachable = pod.metadata.annotations?.[REACHABLE_ANNOTATION]
-  const gateway = labels[GATEWAY_NAME_LABEL]
+  const gateway = gatewayName(pod)
   return {
     name: proxyName(namespace, pod.metadata.name),
     kind: role.kind,
@@ -38,7 +38,9 @@ export function proxyView(
     ports: role.kind === 'gateway' ? [] : inboundPorts(pod, services),
     ...(role.kind === 'gateway' && gateway !== undefined ? { gateway: `${namespace}/${gateway}` } : {}),
     draining: pod.metadata.deletionTimestamp !== undefined && pod.metadata.deletionTimestamp !== null,
-    ...(reachable === undefined ? {} : { reachable: reachable.split(',').map((text) => withNamespace(text.trim(), namespace)) }),
+    ...(reachable === undefined
+      ? {}
+      : { reachable: reachable.split(',').flatMap((text) => (text.trim() === '' ? [] : [withNamespace(text.trim(), namespace)])) }),
   }
 }
 
@@ -47,10 +49,15 @@ const withNamespace = (text: string, namespace: string): string => (text.include
 /** Ports of the containers, and those that services lead to. A service's word about the protocol counts more than the port's name. */
 function inboundPorts(pod: Pod, services: readonly Service[]): readonly InboundPortView[] {
   const ports = new Map<number, { name: string; protocol: InboundPortView['protocol']; services: InboundPortView['services'][number][] }>()
-  const containers = pod.spec?.containers ?? []
+  const lasting = (pod.spec?.initContainers ?? []).filter(
+    ({ name, restartPolicy }) => restartPolicy === 'Always' && name !== SIDECAR_CONTAINER,
+  )
+  const containers = [...(pod.spec?.containers ?? []), ...lasting]
+  const excluded = excludedInbound(pod)
+  const isLeftAlone = (port: number): boolean => port === HEALTH_PORT || excluded.has(port)
   const declared = containers.flatMap((container) => container.ports ?? []).filter(({ protocol = 'TCP' }) => protocol === 'TCP')
   for (const { containerPort, name = '' } of declared) {
-    if (containerPort !== HEALTH_PORT) ports.set(containerPort, { name, protocol: portProtocol({ name }), services: [] })
+    if (!isLeftAlone(containerPort)) ports.set(containerPort, { name, protocol: portProtocol({ name }), services: [] })
   }
   for (const { metadata, spec } of services) {
     if (!spec?.selector || Object.keys(spec.selector).length === 0 || !labelsMatch(pod.metadata.labels, spec.selector)) continue
@@ -58,7 +65,7 @@ function inboundPorts(pod: Pod, services: readonly Service[]): readonly InboundP
       if ((port.protocol ?? 'TCP') !== 'TCP') continue
       const target = port.targetPort ?? port.port
       const number = typeof target === 'number' ? target : declared.find(({ name }) => name === target)?.containerPort
-      if (number === undefined || number === HEALTH_PORT) continue
+      if (number === undefined || isLeftAlone(number)) continue
       const known = ports.get(number) ?? { name: port.name ?? '', protocol: 'auto', services: [] }
       const protocol = portProtocol(port)
       known.services.push({ namespace: metadata.namespace ?? '', name: metadata.name, port: port.port })
