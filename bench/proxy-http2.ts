@@ -78,6 +78,7 @@ async function main(rounds: number, requests: number): Promise<void> {
       `${rounds} rounds of ${requests} requests, interleaved; 16 connections with 10 streams; proxies on one core, h2load and the upstream (nginx) on the other. All`,
       'but the engine alone do the same: one of 50 routes, a denial by a header and by address (not nghttpx), x-request-id (not nghttpx), x-forwarded-for and -proto,',
       'an access log in a file (Envoy by its own thread, ours in pieces, the others line by line). "Engine alone" has exchanges and no layers.',
+      ...results.failures(),
     ])
   } finally {
     await stopAll(children)

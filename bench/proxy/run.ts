@@ -16,6 +16,8 @@ export interface Window {
   readonly p99: number
   /** Share of the window that the proxy's core was busy with it: below 0.9 latencies tell of the load alone. */
   readonly busy: number
+  /** Requests without a good answer. */
+  readonly failed: number
 }
 
 /** Something under load: what it is called, where it listens, the processes that are counted. */
@@ -57,6 +59,7 @@ export async function wrk(target: Target, path: string, seconds: number): Promis
     p50: milliseconds(stdout, '50%'),
     p99: milliseconds(stdout, '99%'),
     busy: cpuMs / (Number(took) * 1_000),
+    failed: 0,
   }
 }
 
@@ -65,7 +68,7 @@ function milliseconds(text: string, name: string): number {
   return Number(number) * ({ us: 0.001, ms: 1, s: 1_000 }[unit ?? 'ms'] ?? 1)
 }
 
-/** HTTP/2, 16 connections with 10 streams each. @param args of h2load, besides @throws Error when requests fail */
+/** HTTP/2, 16 connections with 10 streams each. @param args of h2load, besides @throws Error when more than a few requests fail */
 export async function h2load(target: Target, path: string, requests: number, args: readonly string[] = []): Promise<Window> {
   const before = cpuOf(target)
   const url = `http://127.0.0.1:${target.port}${path}`
@@ -73,14 +76,16 @@ export async function h2load(target: Target, path: string, requests: number, arg
   const begin = performance.now()
   const { stdout } = await promisify(execFile)('taskset', argv, { timeout: 60_000 })
   const took = performance.now() - begin
-  if (!stdout.includes(`${requests} succeeded, 0 failed`) || !stdout.includes(`${requests} 2xx`)) {
-    throw new Error(`${target.name}: requests failed:\n${stdout}`)
-  }
+  const good = Number(/status codes: (\d+) 2xx/.exec(stdout)?.[1] ?? 0)
+  if (good < requests * (1 - MOST_FAILED)) throw new Error(`${target.name}: requests failed:\n${stdout}`)
   const cpuMs = cpuOf(target) - before
   const perSecond = Number(/([\d.]+) req\/s/.exec(stdout)?.[1])
   // h2load says least, most, mean; no quantiles
-  return { micros: (cpuMs * 1_000) / requests, perSecond, p50: Number.NaN, p99: Number.NaN, busy: cpuMs / took }
+  return { micros: (cpuMs * 1_000) / good, perSecond, p50: Number.NaN, p99: Number.NaN, busy: cpuMs / took, failed: requests - good }
 }
+
+/** Share: HAProxy 2.6 loses a few streams where it speaks HTTP/2 in TLS to another HAProxy. They are told with the result. */
+const MOST_FAILED = 0.05
 
 /** Arguments of h2load for a unary call. @param body file of the message */
 export const grpcCall = (body: string): readonly string[] => ['-d', body, '-H', 'content-type: application/grpc', '-H', 'te: trailers']
@@ -118,8 +123,22 @@ export class Results {
     this.#windows.set(key, [...(this.#windows.get(key) ?? []), window])
   }
 
+  take(other: Results): void {
+    for (const [key, windows] of other.#windows) this.#windows.set(key, windows)
+  }
+
   values(load: string, target: string, field: keyof Window): number[] {
     return (this.#windows.get(`${load} ${target}`) ?? []).map((window) => window[field])
+  }
+
+  /** Requests that failed, of all rounds, where there are any: `HAProxy 183`. */
+  failures(): string[] {
+    const sums = new Map<string, number>()
+    for (const [key, windows] of this.#windows) {
+      const failed = windows.reduce((sum, window) => sum + window.failed, 0)
+      if (failed > 0) sums.set(key, failed)
+    }
+    return sums.size === 0 ? [] : ['', `Requests that failed: ${[...sums].map(([key, count]) => `${key} ${count}`).join('; ')}.`]
   }
 
   median(load: string, target: string, field: keyof Window = 'micros'): number {
