@@ -12,6 +12,7 @@ import { createAuthorizer, isPublicPath } from './authz/authorizer.ts'
 import { requestInfo } from './authz/request-info.ts'
 import { createReviews } from './authz/reviews.ts'
 import type { Authorizer, Handler, UserInfo } from './contract.ts'
+import { createDefinitionsHandler, definitionsKind } from './discovery/definitions-handler.ts'
 import { createDiscoveryHandler } from './discovery/discovery-handler.ts'
 import { createRequestMetrics } from './handlers/request-metrics.ts'
 import { createHealthHandler, type HealthCheck } from './health/health-handler.ts'
@@ -20,6 +21,7 @@ import { createInFlight } from './http/in-flight.ts'
 import { createPipeline } from './http/pipeline.ts'
 import { createRouter } from './http/routes.ts'
 import { acceptLink, type LinkKind } from './link/accept-link.ts'
+import { createExecUpgrade, isExec } from './link/exec-upgrade.ts'
 import { createLogHandler } from './link/log-handler.ts'
 import { createNodeProxyHandler } from './link/node-proxy-handler.ts'
 import { createNodeLinks, type NodeLinks } from './link/node-links.ts'
@@ -92,11 +94,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   }
   const router = createRouter({
     health: createHealthHandler({ readiness: [...(options.readiness ?? []), notStopping], liveness: options.liveness ?? [], log }),
-    discovery: createDiscoveryHandler({ kinds: options.kinds, serverAddress: () => state.address }),
+    discovery: createDiscoveryHandler({ kinds: withDefinitions(options.kinds), serverAddress: () => state.address }),
     openapi: createOpenApiHandler(options.kinds),
     reviews: createReviews(authorizer, authenticator),
     nodeProxy: createNodeProxyHandler({ links, getNode: getNodeThrough(options.resources) }),
     logs: createLogHandler({ links, getPod: getPodThrough(options.resources) }),
+    definitions: createDefinitionsHandler(options.kinds),
     resources: options.resources,
     metrics,
     ...(options.paths ? { more: options.paths } : {}),
@@ -109,6 +112,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     countsItself: (info) => router.isStored(info),
     metrics: createRequestMetrics(metrics, clock),
   })
+  const acceptExec = createExecUpgrade({ links, authorizer, getPod: getPodThrough(options.resources), clock, log })
+  const acceptNode = acceptLink([
+    { path: NODE_LINK_PATH, protocol: NODE_LINK_PROTOCOL, attach: (node, socket) => links.attach(node, socket) },
+    ...(options.links ?? []),
+  ])
   const https =
     options.certificate &&
     new HttpsServer({
@@ -121,10 +129,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       auditId: randomUUID,
       certificate: options.certificate,
       limits: options.limits ?? {},
-      upgrade: acceptLink([
-        { path: NODE_LINK_PATH, protocol: NODE_LINK_PROTOCOL, attach: (node, socket) => links.attach(node, socket) },
-        ...(options.links ?? []),
-      ]),
+      upgrade: (head, socket, first) => (isExec(head.info) ? acceptExec : acceptNode)(head, socket, first),
     })
   return {
     handler,
@@ -163,6 +168,19 @@ function podsThrough(resources: Handler): (node: string) => Promise<readonly Pod
     const query = { fieldSelector: `spec.nodeName=${node}` }
     const answer = await inProcessTransport(withInfo(resources), LOOPBACK_USER).send({ method: 'GET', path: '/api/v1/pods', query })
     return ((await answer.object()) as { items: Pod[] }).items
+  }
+}
+
+/** What discovery names besides what is stored. The same array comes of the same array. */
+function withDefinitions(kinds: () => readonly KindDefinition[]): () => readonly KindDefinition[] {
+  let known: readonly KindDefinition[] = []
+  let all: readonly KindDefinition[] = []
+  return () => {
+    if (kinds() !== known) {
+      known = kinds()
+      all = [...known, definitionsKind]
+    }
+    return all
   }
 }
 

@@ -1,6 +1,7 @@
 import { StatusError } from '../../../base/errors.ts'
 import type { Metrics } from '../../../base/metrics.ts'
 import type { Reviews } from '../authz/reviews.ts'
+import { isDefinition } from '../discovery/definitions-handler.ts'
 import type { Handler, RequestInfo, ServerResponse } from '../contract.ts'
 import { answerVersion } from '../health/version.ts'
 import type { RoutedRequest } from './pipeline.ts'
@@ -18,6 +19,8 @@ export interface Routes {
   readonly logs: Handler
   /** `.../nodes/<name>/proxy/...`. */
   readonly nodeProxy: Handler
+  /** CustomResourceDefinitions. */
+  readonly definitions: Handler
   /** Every other resource. */
   readonly resources: Handler
   readonly metrics: Metrics
@@ -44,13 +47,14 @@ export function createRouter(routes: Routes): Router {
     ...Object.entries(routes.more ?? {}),
   ])
   const isStored = (info: RequestInfo): boolean =>
-    info.isResourceRequest && !routes.reviews.serves(info) && !isLog(info) && !isNodeProxy(info)
+    info.isResourceRequest && !routes.reviews.serves(info) && !isLog(info) && !isNodeProxy(info) && !isDefinition(info)
   return {
     isStored,
     route(request) {
       const { info } = request
       if (isStored(info)) return routes.resources(request)
       if (isNodeProxy(info)) return routes.nodeProxy(request)
+      if (isDefinition(info)) return routes.definitions(request)
       if (info.isResourceRequest) return isLog(info) ? routes.logs(request) : routes.reviews.answer(request, info)
       if (/^\/openapi\/(?:v2$|v3(?:\/|$))/.test(request.path)) return routes.openapi(request)
       const handler = roots.get(request.path.split('/', 2)[1] ?? '')

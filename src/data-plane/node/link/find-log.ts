@@ -26,5 +26,5 @@ function currentId({ state, containerID }: ContainerStatus): string | undefined 
   return state?.running ? containerID : state?.terminated?.containerID
 }
 
-/** Without the runtime's scheme. */
-const idOf = (containerID: string): string => containerID.slice(containerID.indexOf('://') + 3)
+/** A containerID without the runtime's scheme. */
+export const idOf = (containerID: string): string => containerID.slice(containerID.indexOf('://') + 3)

@@ -1,11 +1,13 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Clock } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
+import { decodeContainerExec, type ContainerExec } from '../../../protocols/exec-link.ts'
 import { decodeContainerLogs, decodeNodePath, type ContainerLogQuery, type ContainerLogTarget } from '../../../protocols/node-link.ts'
 import type { NodeAgent } from '../node-agent.ts'
 import type { Runtime } from '../runtime.ts'
 import { findLog } from './find-log.ts'
 import { answerPath, type NodePaths } from './node-paths.ts'
+import { findRunning, serveExec } from './serve-exec.ts'
 
 /** What the link serves. */
 export interface LinkServerParts {
@@ -18,9 +20,11 @@ export interface LinkServerParts {
 
 type Serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, signal: AbortSignal) => void
 
-/** Answers the requests of the API server: container logs, and the node's own paths. */
+/** Answers the requests of the API server: container logs, commands to run in containers, and the node's own paths. */
 export function createLinkServer(parts: LinkServerParts): Serve {
   return (stream, headers, signal) => {
+    const exec = headers[':method'] === 'POST' ? decodeContainerExec(headers[':path'] ?? '') : undefined
+    if (exec) return startExec(parts, exec, stream)
     const target = headers[':method'] === 'GET' ? (headers[':path'] ?? '') : ''
     const log = decodeContainerLogs(target)
     if (log) return serveLog(parts, log, { stream, signal })
@@ -55,6 +59,14 @@ function serveLog(
     ...(sinceMs === undefined ? {} : { sinceMs }),
   }
   void send(stream, parts.runtime.logs(found.id, options, signal), { status: 200, contentType: 'text/plain', signal })
+}
+
+function startExec(parts: LinkServerParts, { namespace, pod, container, command }: ContainerExec, stream: ServerHttp2Stream): void {
+  const worker = parts.agent.findPod(namespace, pod)
+  if (!worker) return refuse(stream, 404, `pod "${pod}" is not on this node`)
+  const found = findRunning(worker.pod, container)
+  if ('problem' in found) return refuse(stream, 400, found.problem)
+  void serveExec(stream, { id: found.id, command, runtime: parts.runtime })
 }
 
 interface Head {
