@@ -1,25 +1,95 @@
 import type { BackendRef, MeshServiceView, MeshWorld, ServicePortView } from '../input/index.ts'
 import { serviceKey } from '../input/index.ts'
-import { INVALID_CLUSTER, type Cluster, type Origin, type UpstreamTls } from '../model/index.ts'
-import type { Collector } from './compiled.ts'
+import { INVALID_CLUSTER, type Cluster, type Endpoint, type Origin, type UpstreamTls } from '../model/index.ts'
+import { Collector, type CompiledResource } from './compiled.ts'
 import type { Effects } from './effects.ts'
-import { clusterName } from './names.ts'
+import { clusterName, portOfCluster } from './names.ts'
 
 /** Makes the clusters that routes refer to, each once. */
 export class ClusterMaker {
   readonly #effects: Effects
   readonly #out: Collector
+  readonly #known: Map<string, readonly CompiledResource[]> | undefined
+  readonly #mine = new Map<string, readonly CompiledResource[]>()
+  readonly #used = new Map<string, MeshServiceView | undefined>()
 
-  constructor(effects: Effects, out: Collector) {
+  /** @param known what others of the same effects have made: it is the same object for all */
+  constructor(effects: Effects, out: Collector, known?: Map<string, readonly CompiledResource[]>) {
     this.#effects = effects
     this.#out = out
+    this.#known = known
   }
 
   /** @returns its name */
   ofPort(service: MeshServiceView, port: ServicePortView, tls?: UpstreamTls): string {
     const endpoints = clusterName(service.namespace, service.name, port.port)
-    const name = tls ? `${endpoints}~${hashOf(JSON.stringify(tls))}` : endpoints
+    return this.#make(tls ? `${endpoints}~${hashOf(JSON.stringify(tls))}` : endpoints, endpoints, port.endpoints, service, port, tls)
+  }
+
+  /** One endpoint of a headless service, which clients have chosen themselves. @returns the cluster's name */
+  ofEndpoint(service: MeshServiceView, port: ServicePortView, endpoint: Endpoint): string {
+    const { address } = endpoint
+    const name = `${clusterName(service.namespace, service.name, port.port)}|${address.address}|${address.port}`
+    // whoever dials a pod that is going means that one
+    return this.#make(name, name, [{ ...endpoint, state: 'ready' }], service, port)
+  }
+
+  /** The cluster of a name that policies give; false: there is no such service. */
+  byName(name: string): boolean {
+    const wanted = portOfCluster(name)
+    const found = wanted && this.find(wanted)
+    if (found) this.ofPort(found.service, found.port)
+    return found !== undefined
+  }
+
+  /** The service and port that a reference means. */
+  find({
+    namespace,
+    name,
+    port: number,
+  }: {
+    readonly namespace: string
+    readonly name: string
+    readonly port: number
+  }): { readonly service: MeshServiceView; readonly port: ServicePortView } | undefined {
+    const key = serviceKey(namespace, name)
+    const service = this.#effects.world.services.get(key)
+    this.#used.set(key, service)
+    const port = service?.ports.find((one) => one.port === number)
+    return service && port ? { service, port } : undefined
+  }
+
+  /** What was used, by name of the cluster. */
+  get made(): ReadonlyMap<string, readonly CompiledResource[]> {
+    return this.#mine
+  }
+
+  /** Services that were looked up, found or not. */
+  get used(): ReadonlyMap<string, MeshServiceView | undefined> {
+    return this.#used
+  }
+
+  #note(service: MeshServiceView): void {
+    this.#used.set(serviceKey(service.namespace, service.name), service)
+  }
+
+  #make(
+    name: string,
+    endpoints: string,
+    members: readonly Endpoint[],
+    service: MeshServiceView,
+    port: ServicePortView,
+    tls?: UpstreamTls,
+  ): string {
     if (this.#out.has('cluster', name)) return name
+    const known = this.#known?.get(name)
+    if (known) {
+      this.#note(service)
+      this.#mine.set(name, known)
+      this.#out.take(known)
+      return name
+    }
+    const made = new Collector()
     const origins = new Set<Origin>()
     const plain: Cluster = {
       name,
@@ -32,25 +102,37 @@ export class ClusterMaker {
       healthChecks: [],
     }
     const cluster = this.#effects.cluster(plain, service, port, origins)
-    this.#out.add('cluster', cluster, origins)
-    if (cluster.discovery.type === 'eds') this.#out.add('endpoints', { name: endpoints, endpoints: port.endpoints })
-    this.#addSecrets(cluster)
+    made.add('cluster', cluster, origins)
+    if (cluster.discovery.type === 'eds') {
+      // clusters of one service that differ in their TLS have the same endpoints
+      const shared = `endpoints ${endpoints}`
+      const assignment = this.#known?.get(shared)
+      if (assignment) made.take(assignment)
+      else made.add('endpoints', { name: endpoints, endpoints: members })
+      const own = made.resources.filter(({ type }) => type === 'endpoints')
+      this.#known?.set(shared, own)
+      this.#mine.set(shared, own)
+    }
+    this.#addSecrets(cluster, made)
+    this.#known?.set(name, made.resources)
+    this.#note(service)
+    this.#mine.set(name, made.resources)
+    this.#out.take(made.resources)
     return name
   }
 
   /** @returns the name of its cluster, or what stands for one that does not exist */
   ofBackend(backend: BackendRef): string {
     if (backend.invalid) return INVALID_CLUSTER
-    const service = this.#effects.world.services.get(serviceKey(backend.namespace, backend.name))
-    const port = service?.ports.find((one) => one.port === backend.port)
-    return service && port ? this.ofPort(service, port, backend.tls) : INVALID_CLUSTER
+    const found = this.find(backend)
+    return found ? this.ofPort(found.service, found.port, backend.tls) : INVALID_CLUSTER
   }
 
-  #addSecrets({ tls }: Cluster): void {
+  #addSecrets({ tls }: Cluster, made: Collector): void {
     if (tls?.mode !== 'tls') return
     for (const name of [tls.ca, tls.certificate]) {
       const secret = name === undefined ? undefined : this.#effects.world.secrets.get(name)
-      if (secret) this.#out.add('secret', secret)
+      if (secret) made.add('secret', secret)
     }
   }
 }

@@ -1,20 +1,19 @@
-import type { Finding, MeshServiceView, MeshWorld, PolicyPlugin, ProxyView } from '../input/index.ts'
-import { podIdentityOf } from './identity.ts'
-import { ClusterMaker } from './clusters.ts'
-import { Collector, type CompiledResource } from './compiled.ts'
-import { Effects } from './effects.ts'
-import { compileGateway } from './gateway.ts'
-import { compileInbound } from './inbound.ts'
-import { compileOutbound } from './outbound.ts'
+import type { Finding, MeshWorld, PolicyPlugin, ProxyView, TrafficRoute } from '../input/index.ts'
+import { selectsProxy } from '../kuma/merging.ts'
 import { OUTBOUND_ANY, type Origin, type ProxySettings } from '../model/index.ts'
+import { ClusterMaker } from './clusters.ts'
+import { Collector, serviceOrigin, type CompiledResource } from './compiled.ts'
+import { Effects, PolicyTable } from './effects.ts'
+import { addFilterClusters } from './filter-clusters.ts'
+import { compileGateway } from './gateway.ts'
+import { podIdentityOf } from './identity.ts'
+import { compileInbound } from './inbound.ts'
+import { OutboundSets, type OutboundSet } from './outbound-sets.ts'
 
 export interface CompiledProxy {
   readonly resources: readonly CompiledResource[]
   readonly findings: readonly Finding[]
 }
-
-/** Kuma's word where no MeshPassthrough says anything: what is no service is left alone. */
-const FALLBACK = { MeshPassthrough: { passthroughMode: 'All' } }
 
 /**
  * Compiles the configuration of proxies in one world. What several proxies have in common, calls that go out mostly, is compiled once and is the same object for
@@ -22,90 +21,88 @@ const FALLBACK = { MeshPassthrough: { passthroughMode: 'All' } }
  */
 export class Compiler {
   readonly #world: MeshWorld
-  readonly #plugins: readonly PolicyPlugin<any>[]
-  readonly #outbound = new Map<string, CompiledProxy>()
+  readonly #policies: PolicyTable
+  readonly #sets: OutboundSets
+  /** Routes that are for the clients of some namespace, or for some proxies alone, by their numbers. */
+  readonly #choosy: readonly { readonly id: number; readonly parents: TrafficRoute['parents'] }[]
 
-  constructor(world: MeshWorld, plugins: readonly PolicyPlugin<any>[]) {
+  /** @param previous of the world before: what has not changed since is taken over from it, as the same objects */
+  constructor(world: MeshWorld, plugins: readonly PolicyPlugin<any>[], previous?: Compiler) {
     this.#world = world
-    this.#plugins = plugins
+    this.#policies = new PolicyTable(world.policies, plugins)
+    this.#sets = new OutboundSets(world, plugins, previous && previous.#sets)
+    this.#choosy = world.routes.flatMap(({ parents }, id) =>
+      parents.some((parent) => parent.type === 'service' && (parent.consumers !== undefined || parent.proxies)) ? [{ id, parents }] : [],
+    )
   }
 
   /** Never throws: a part that cannot be compiled is left out, with a Finding. */
   compile(proxy: ProxyView): CompiledProxy {
-    const effects = new Effects(this.#world, proxy, this.#plugins)
     const own = new Collector()
-    const finish = (shared?: CompiledProxy): CompiledProxy => {
-      own.guard(
-        () => [],
-        'settings',
-        () => this.#settings(effects, own, shared?.resources ?? []),
-      )
-      return { resources: [...own.resources, ...(shared?.resources ?? [])], findings: [...own.findings, ...(shared?.findings ?? [])] }
-    }
-    if (proxy.kind === 'gateway') {
-      const parts = { effects, out: own, clusters: new ClusterMaker(effects, own) }
-      if (proxy.gateway !== undefined) compileGateway(proxy.gateway, parts)
-      return finish()
-    }
-    for (const port of proxy.ports) {
-      own.guard(
-        () => [],
-        `port ${port.port}`,
-        () => compileInbound(port, effects, own),
-      )
-    }
-    return finish(this.#outboundFor(effects))
-  }
-
-  /** What depends on nothing but the policies, the namespace and the wishes of a proxy. */
-  #outboundFor(effects: Effects): CompiledProxy {
-    const { namespace, reachable, labels } = effects.proxy
-    const hasOwnRoutes = this.#world.routes.some(({ parents }) => parents.some((parent) => parent.type === 'service' && parent.proxies))
-    const key = JSON.stringify([namespace, reachable, hasOwnRoutes ? labels : undefined, effects.key])
-    const known = this.#outbound.get(key)
-    if (known) return known
-    const out = new Collector()
-    const parts = { effects, out, clusters: new ClusterMaker(effects, out) }
-    for (const service of this.#world.services.values()) {
-      if (!isReachable(service, reachable)) continue
-      for (const port of service.ports) {
-        out.guard(
-          () => [],
-          `service ${service.namespace}/${service.name}:${port.port}`,
-          () => compileOutbound(service, port, parts),
+    const self: Origin = { kind: 'Pod', group: '', namespace: proxy.namespace, name: proxy.pod }
+    let shared: OutboundSet | undefined
+    own.guard(
+      () => [self],
+      `proxy ${proxy.name}`,
+      () => {
+        const effects = new Effects(this.#world, proxy, this.#policies)
+        const clusters = new ClusterMaker(effects, own)
+        if (proxy.kind === 'gateway') {
+          if (proxy.gateway !== undefined) compileGateway(proxy.gateway, { effects, out: own, clusters })
+        } else {
+          for (const port of proxy.ports) {
+            const blamed = port.services.length > 0 ? port.services.map((one) => serviceOrigin({ kind: 'Service', ...one })) : [self]
+            own.guard(
+              () => blamed,
+              `port ${port.port}`,
+              () => compileInbound(port, effects, own),
+            )
+          }
+          shared = this.#sets.of(effects, this.#routesKey(proxy))
+        }
+        addFilterClusters(own, clusters)
+        own.guard(
+          () => [self],
+          'settings',
+          () => addSettings(effects, own, shared),
         )
-      }
+      },
+    )
+    return {
+      // a cluster that filters ask through may be one that is called anyway
+      resources: [...own.resources.filter(({ type, value }) => !shared?.names.has(`${type}/${value.name}`)), ...(shared?.resources ?? [])],
+      findings: [...own.findings, ...(shared?.findings ?? [])],
     }
-    const origins = new Set<Origin>()
-    for (const { listeners, clusters, routes = [] } of effects.extra(FALLBACK, origins)) {
-      for (const cluster of clusters) out.add('cluster', cluster, origins)
-      for (const route of routes) out.add('route', route, origins)
-      for (const listener of listeners) out.add('listener', listener, origins)
-    }
-    const made = { resources: out.resources, findings: out.findings }
-    this.#outbound.set(key, made)
-    return made
   }
 
-  #settings(effects: Effects, out: Collector, shared: readonly CompiledResource[]): void {
-    const { proxy, world } = effects
-    const origins = new Set<Origin>()
-    const plain: ProxySettings = {
-      name: proxy.name,
-      trust: world.trust,
-      ...(world.mesh.mtls ? { identity: podIdentityOf(proxy, world.mesh.trustDomain), issuer: world.mesh.issuer } : {}),
-      metrics: { profile: 'basic', include: [], exclude: [], includeUnused: false, applications: [] },
-      ...(proxy.draining ? { draining: true } : {}),
-      listeners: [
-        ...out.resources.flatMap(({ type, value }) => (type === 'listener' ? [value.name] : [])),
-        ...(shared.some(({ value }) => value.name === OUTBOUND_ANY) ? [OUTBOUND_ANY] : []),
-      ],
-      passthrough: 'all',
-    }
-    out.add('proxy', effects.settings(plain, origins), origins)
+  /** Says which of the choosy routes are for a proxy. */
+  #routesKey(proxy: ProxyView): string {
+    return this.#choosy
+      .flatMap(({ id, parents }) =>
+        parents.flatMap((parent, i) => {
+          if (parent.type !== 'service' || (parent.consumers === undefined && !parent.proxies)) return []
+          if (parent.consumers !== undefined && parent.consumers !== proxy.namespace) return []
+          return parent.proxies && !selectsProxy(parent.proxies, proxy) ? [] : [`${id}.${i}`]
+        }),
+      )
+      .join()
   }
 }
 
-function isReachable({ namespace, name }: MeshServiceView, wanted: readonly string[] | undefined): boolean {
-  return wanted === undefined || wanted.some((text) => text === `${namespace}/${name}` || text === `${namespace}/*`)
+function addSettings(effects: Effects, out: Collector, shared: OutboundSet | undefined): void {
+  const { proxy, world } = effects
+  const origins = new Set<Origin>()
+  const plain: ProxySettings = {
+    name: proxy.name,
+    trust: world.trust,
+    ...(world.mesh.mtls ? { identity: podIdentityOf(proxy, world.mesh.trustDomain), issuer: world.mesh.issuer } : {}),
+    metrics: { profile: 'basic', include: [], exclude: [], includeUnused: false, applications: [] },
+    ...(proxy.draining ? { draining: true } : {}),
+    listeners: [
+      ...out.resources.flatMap(({ type, value }) => (type === 'listener' ? [value.name] : [])),
+      ...(shared?.names.has(`listener/${OUTBOUND_ANY}`) ? [OUTBOUND_ANY] : []),
+    ],
+    passthrough: 'all',
+  }
+  out.add('proxy', effects.settings(plain, origins), origins)
 }

@@ -1,11 +1,20 @@
-import type { Finding } from '../input/index.ts'
-import type { Origin, Resource, ResourceType } from '../model/index.ts'
+import type { Finding, MeshServiceView } from '../input/index.ts'
+import type { Origin, Resource, ResourceOfType, ResourceType } from '../model/index.ts'
 
 /** One resource with the objects that it comes from. */
-export interface CompiledResource {
-  readonly type: ResourceType
-  readonly value: Resource
+export type CompiledResource = {
+  readonly [Type in ResourceType]: { readonly type: Type; readonly value: ResourceOfType[Type]; readonly origins: readonly Origin[] }
+}[ResourceType]
+
+/** Something that cannot be compiled, with the objects to blame. */
+export class CompileError extends Error {
   readonly origins: readonly Origin[]
+
+  constructor(error: unknown, origins: readonly Origin[]) {
+    super(error instanceof Error ? error.message : String(error), { cause: error })
+    this.name = 'CompileError'
+    this.origins = error instanceof CompileError && error.origins.length > 0 ? error.origins : origins
+  }
 }
 
 /** Collects what is compiled; one that comes twice under one name is one. */
@@ -15,7 +24,15 @@ export class Collector {
 
   add(type: ResourceType, value: Resource, origins: Iterable<Origin> = []): void {
     const key = `${type}/${value.name}`
-    if (!this.#resources.has(key)) this.#resources.set(key, { type, value, origins: [...new Set(origins)] })
+    if (!this.#resources.has(key)) this.#resources.set(key, { type, value, origins: [...new Set(origins)] } as CompiledResource)
+  }
+
+  /** Takes over what is compiled already. */
+  take(resources: Iterable<CompiledResource>): void {
+    for (const resource of resources) {
+      const key = `${resource.type}/${resource.value.name}`
+      if (!this.#resources.has(key)) this.#resources.set(key, resource)
+    }
   }
 
   has(type: ResourceType, name: string): boolean {
@@ -26,13 +43,25 @@ export class Collector {
     return [...this.#resources.values()]
   }
 
-  /** What cannot be compiled is left out and said so: the rest goes on. */
+  /** What cannot be compiled is left out and said so: the rest goes on. @param origins to blame where the error names none */
   guard(origins: () => readonly Origin[], what: string, compile: () => void): void {
     try {
       compile()
     } catch (error) {
-      const message = `${what} cannot be compiled and is left out: ${error instanceof Error ? error.message : String(error)}`
-      for (const origin of origins()) this.findings.push({ origin, type: 'Invalid', reason: 'NotCompiled', message })
+      const { message, origins: blamed } = new CompileError(error, origins())
+      for (const origin of blamed) {
+        this.findings.push({
+          origin,
+          type: 'Invalid',
+          reason: 'NotCompiled',
+          message: `${what} cannot be compiled and is left out: ${message}`,
+        })
+      }
     }
   }
+}
+
+/** A service as the object that a finding is about. */
+export function serviceOrigin({ kind, namespace, name }: Pick<MeshServiceView, 'kind' | 'namespace' | 'name'>): Origin {
+  return { kind, group: kind === 'Service' ? '' : 'kuma.io', namespace, name }
 }

@@ -9,34 +9,64 @@ import type {
   ServicePortView,
   TrafficPolicy,
 } from '../input/index.ts'
-import { mergeInbound, mergeOutbound, mergeWhole, policiesFor } from '../kuma/merging.ts'
+import { byStrength, mergeInbound, mergeOutbound, mergeWhole, selectsProxy } from '../kuma/merging.ts'
+import { CompileError } from './compiled.ts'
 import type { Cluster, FilterChain, HttpConnectionManager, Origin, ProxySettings, Route, TcpProxy } from '../model/index.ts'
+
+/** Policies by kind, each with a number that says which it is. */
+export class PolicyTable {
+  readonly plugins: readonly {
+    readonly plugin: PolicyPlugin<any>
+    readonly policies: readonly { readonly id: number; readonly policy: TrafficPolicy }[]
+  }[]
+
+  constructor(policies: readonly TrafficPolicy[], plugins: readonly PolicyPlugin<any>[]) {
+    const numbered = policies.map((policy, id) => ({ id, policy })).sort((a, b) => byStrength(a.policy, b.policy))
+    this.plugins = plugins.map((plugin) => ({ plugin, policies: numbered.filter(({ policy }) => policy.type === plugin.type) }))
+  }
+}
+
+type Labels = Readonly<Record<string, string>>
+
+interface Applied {
+  readonly plugin: PolicyPlugin<any>
+  readonly policies: readonly TrafficPolicy[]
+  /** Those parts of them that are for routes alone. */
+  readonly forRoutes: readonly TrafficPolicy[]
+}
 
 /** The policies that are for one proxy, by kind, and what they do to parts of its configuration. */
 export class Effects {
   readonly world: MeshWorld
   readonly proxy: ProxyView
-  readonly #plugins: readonly { readonly plugin: PolicyPlugin<any>; readonly policies: readonly TrafficPolicy[] }[]
+  /** Says which policies these are: proxies with the same key have the same effects on calls that go out. */
+  readonly key: string
+  readonly #plugins: readonly Applied[]
 
-  constructor(world: MeshWorld, proxy: ProxyView, plugins: readonly PolicyPlugin<any>[]) {
+  constructor(world: MeshWorld, proxy: ProxyView, table: PolicyTable) {
     this.world = world
     this.proxy = proxy
-    this.#plugins = plugins.map((plugin) => ({ plugin, policies: policiesFor(proxy, world.policies, plugin.type) }))
-  }
-
-  /** Says which policies these are: proxies with the same key have the same effects on calls that go out. */
-  get key(): string {
-    return this.#plugins
-      .map(({ policies }) => policies.map(({ origin }) => `${origin.kind}/${origin.namespace}/${origin.name}`).join(','))
-      .join(';')
+    const ids: number[] = []
+    this.#plugins = table.plugins.map(({ plugin, policies: all }) => {
+      const chosen = all.filter(({ policy }) => selectsProxy(policy.proxies, proxy))
+      for (const { id } of chosen) ids.push(id)
+      const policies = chosen.map(({ policy }) => policy)
+      const forRoutes = policies.flatMap((policy) => {
+        const to = (policy.to ?? []).filter(({ target }) => target.route !== undefined)
+        return to.length > 0 ? [{ ...policy, to }] : []
+      })
+      return { plugin, policies, forRoutes }
+    })
+    this.key = ids.join()
   }
 
   cluster(cluster: Cluster, service: MeshServiceView, port: ServicePortView, origins: Set<Origin>): Cluster {
     return this.#outbound(cluster, service, port, origins, undefined, 'cluster')
   }
 
-  route(route: Route, service: MeshServiceView, port: ServicePortView, origins: Set<Origin>): Route {
-    return this.#outbound(route, service, port, origins, route.origin, 'route')
+  /** @param labels of the object that the route comes from */
+  route(route: Route, service: MeshServiceView, port: ServicePortView, origins: Set<Origin>, labels: Labels = {}): Route {
+    return this.#outbound(route, service, port, origins, route.origin && { origin: route.origin, labels }, 'route')
   }
 
   outboundHttp(http: HttpConnectionManager, service: MeshServiceView, port: ServicePortView, origins: Set<Origin>): HttpConnectionManager {
@@ -52,26 +82,46 @@ export class Effects {
     const context: InboundContext = { proxy: this.proxy, world: this.world, port: port.port, protocol: port.protocol }
     let result = chains
     for (const { plugin, rules } of this.#inboundRules(port, origins)) {
-      if (plugin.inboundChains) result = plugin.inboundChains(rules, result, context)
-      result = result.map((chain) => (judges(plugin, chain) ? inboundChain(plugin, rules, chain, context) : chain))
+      result = blaming(rules, () => {
+        const changed = plugin.inboundChains ? plugin.inboundChains(rules, result, context) : result
+        return changed.map((chain) => (judges(plugin, chain) ? inboundChain(plugin, rules, chain, context) : chain))
+      })
     }
     return result
+  }
+
+  /**
+   * What comes in at a gateway: rules for callers, and what policies say of calls to everything. Not those that speak of callers of the mesh alone: clients
+   * of gateways have no identity in it, and may come in plain text.
+   */
+  gatewayChain(chain: FilterChain, port: { readonly port: number; readonly name: string }, origins: Set<Origin>): FilterChain {
+    const asPort = { ...port, protocol: chain.http ? ('http' as const) : ('tcp' as const), services: [] }
+    const context: InboundContext = { proxy: this.proxy, world: this.world, port: port.port, protocol: asPort.protocol }
+    let made = chain
+    for (const { plugin, rules } of this.#inboundRules(asPort, origins)) {
+      if (!plugin.always) made = blaming(rules, () => inboundChain(plugin, rules, made, context))
+    }
+    const anything = { kind: 'Service', namespace: '', name: '', labels: {} } as MeshServiceView
+    const target = { port: port.port, name: port.name, protocol: asPort.protocol } as ServicePortView
+    const { http } = made
+    return http ? { ...made, http: this.#outbound(http, anything, target, origins, undefined, 'outboundHttp') } : made
   }
 
   inboundCluster(cluster: Cluster, port: ProxyView['ports'][number], origins: Set<Origin>): Cluster {
     const context: InboundContext = { proxy: this.proxy, world: this.world, port: port.port, protocol: port.protocol }
     return this.#inboundRules(port, origins).reduce(
-      (made, { plugin, rules }) => plugin.inboundCluster?.(rules, made, context) ?? made,
+      (made, { plugin, rules }) => blaming(rules, () => plugin.inboundCluster?.(rules, made, context) ?? made),
       cluster,
     )
   }
 
   settings(settings: ProxySettings, origins: Set<Origin>): ProxySettings {
     return this.#plugins.reduce((made, { plugin, policies }) => {
-      const merged = plugin.proxy ? mergeWhole(plugin, policies) : undefined
-      if (!merged || !plugin.proxy) return made
+      const { proxy } = plugin
+      const merged = proxy ? mergeWhole(plugin, policies) : undefined
+      if (!merged || !proxy) return made
       for (const origin of merged.origins) origins.add(origin)
-      return plugin.proxy(merged.conf, made, { proxy: this.proxy, world: this.world })
+      return blaming([merged], () => proxy(merged.conf, made, { proxy: this.proxy, world: this.world }))
     }, settings)
   }
 
@@ -103,23 +153,33 @@ export class Effects {
     service: MeshServiceView,
     port: ServicePortView,
     origins: Set<Origin>,
-    route: Origin | undefined,
+    route: { readonly origin: Origin; readonly labels: Labels } | undefined,
     effect: 'cluster' | 'route' | 'outboundHttp' | 'outboundTcp',
   ): T {
     const { namespace, name } = service
     let made = part
-    for (const { plugin, policies } of this.#plugins) {
+    for (const { plugin, policies, forRoutes } of this.#plugins) {
       if (!plugin[effect] || policies.length === 0) continue
-      const merged = mergeOutbound(plugin, policies, service, port, route && { origin: route })
+      const merged = mergeOutbound(plugin, policies, service, port, route)
       if (!merged) continue
       for (const origin of merged.origins) origins.add(origin)
-      const isOwn = route !== undefined && policies.some(({ to = [] }) => to.some(({ target }) => target.route !== undefined))
+      const isOwn = route && forRoutes.length > 0 && mergeOutbound(plugin, forRoutes, service, port, route) !== undefined
       const context = { proxy: this.proxy, world: this.world, service: { namespace, name, port: port.port, protocol: port.protocol } }
-      const asked: OutboundContext = isOwn && route ? { ...context, route } : context
+      const asked: OutboundContext = isOwn ? { ...context, route: route.origin } : context
       // each part has the type that its effect changes
-      made = (plugin[effect] as (conf: unknown, part: T, context: OutboundContext) => T)(merged.conf, made, asked)
+      const change = plugin[effect] as (conf: unknown, part: T, context: OutboundContext) => T
+      made = blaming([merged], () => change(merged.conf, made, asked))
     }
     return made
+  }
+}
+
+/** Whatever a plug-in cannot do, the policies that it was asked to carry out are to blame. */
+function blaming<T>(merged: readonly { readonly origins: readonly Origin[] }[], change: () => T): T {
+  try {
+    return change()
+  } catch (error) {
+    throw new CompileError(error, [...new Set(merged.flatMap(({ origins }) => origins))])
   }
 }
 

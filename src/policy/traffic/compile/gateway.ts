@@ -1,24 +1,33 @@
 import { gatewayBindPort } from '../gateway-api/bind-port.ts'
+import { compareHostnames, coversHostname } from '../gateway-api/hostnames.ts'
 import type { GatewayListener, TrafficRoute } from '../input/index.ts'
-import type { FilterChain, HttpConnectionManager, Listener, Origin, TcpProxy, VirtualHost } from '../model/index.ts'
+import {
+  originName,
+  type FilterChain,
+  type HttpConnectionManager,
+  type Listener,
+  type Origin,
+  type TcpProxy,
+  type VirtualHost,
+} from '../model/index.ts'
 import { gatewayListener, gatewayRoutes } from './names.ts'
-import { virtualHosts, type RouteParts } from './routes.ts'
+import { firstTarget, virtualHosts, weightedBackends, type RouteParts } from './routes.ts'
+import { oldest, serverNameChains } from './server-names.ts'
 
 /** All listeners of a gateway, those of one port together. @param key `namespace/name` */
 export function compileGateway(key: string, parts: RouteParts): void {
   const { effects, out } = parts
-  const sections = effects.world.gateways.filter(({ gateway }) => `${gateway.namespace}/${gateway.name}` === key)
+  const name = key.slice(key.indexOf('/') + 1)
+  // Kuma's gateways are named without a namespace
+  const sections = effects.world.gateways.filter(
+    ({ gateway }) => gateway.name === name && (gateway.namespace === '' || `${gateway.namespace}/${name}` === key),
+  )
   for (const port of new Set(sections.map((section) => section.port))) {
+    const own = sections.filter((section) => section.port === port)
     out.guard(
-      () => sections.map(({ origin }) => origin),
+      () => [...new Set(own.map(({ origin }) => origin))],
       `port ${port}`,
-      () =>
-        compilePort(
-          key,
-          port,
-          sections.filter((section) => section.port === port),
-          parts,
-        ),
+      () => compilePort(key, port, own, parts),
     )
   }
 }
@@ -29,24 +38,33 @@ function compilePort(key: string, port: number, sections: readonly GatewayListen
   const chains = [
     ...sections.filter((section) => !plain.includes(section)).flatMap((section) => sectionChains(key, section, parts, origins)),
     ...(plain.length > 0 ? [plainChain(key, port, plain, parts, origins)] : []),
-  ].sort((a, b) => exactness(b) - exactness(a))
+  ].sort((a, b) => compareHostnames(serverNameOf(a), serverNameOf(b)))
   const listener: Listener = {
     name: gatewayListener(key, port),
     direction: 'gateway',
     address: { address: '::', port: gatewayBindPort(port) },
     protocol: sections.some(({ tls }) => tls) ? 'tls' : plain.length > 0 ? 'http' : 'tcp',
-    chains,
+    chains: chains.map((chain) => parts.effects.gatewayChain(chain, { port, name: chain.name }, origins)),
   }
   parts.out.add('listener', listener, origins)
 }
 
-/** HTTP of all sections of a port is one chain: which section is meant, the host says. */
+const serverNameOf = ({ match }: FilterChain): string => match.serverNames?.[0] ?? '*'
+const hostOf = ({ hostname = '*' }: GatewayListener): string => hostname
+
+/**
+ * HTTP of all sections of a port is one chain: which section is meant, the host says. A host belongs to the section that names it most exactly, with routes for
+ * it or without. Source: Gateway API, listener isolation.
+ */
 function plainChain(key: string, port: number, sections: readonly GatewayListener[], parts: RouteParts, origins: Set<Origin>): FilterChain {
   const name = gatewayRoutes(key, port, 'http')
   const hosts = new Map<string, VirtualHost>()
-  // the section with the most exact host name takes a host first
-  for (const section of sections.toSorted((a, b) => hostExactness(b.hostname) - hostExactness(a.hostname))) {
-    for (const host of hostsOf(section, parts, origins)) if (!hosts.has(host.name)) hosts.set(host.name, host)
+  const sorted = sections.toSorted((a, b) => compareHostnames(hostOf(a), hostOf(b)))
+  for (const [i, section] of sorted.entries()) {
+    const isOthers = ({ name: host }: VirtualHost): boolean => sorted.slice(0, i).some((other) => coversHostname(hostOf(other), host))
+    for (const host of hostsOf(section, parts, origins)) if (!hosts.has(host.name) && !isOthers(host)) hosts.set(host.name, host)
+    const own = hostOf(section)
+    if (own !== '*' && !hosts.has(own)) hosts.set(own, { name: own, domains: [own], routes: [] })
   }
   parts.out.add('route', { name, virtualHosts: [...hosts.values()] }, origins)
   return { name: 'http', match: { transport: ['plaintext'] }, http: manager(key, port, name) }
@@ -54,34 +72,30 @@ function plainChain(key: string, port: number, sections: readonly GatewayListene
 
 function sectionChains(key: string, section: GatewayListener, parts: RouteParts, origins: Set<Origin>): readonly FilterChain[] {
   const { port, protocol, tls, hostname } = section
-  const names = hostname === undefined ? {} : { serverNames: [hostname] }
   if (protocol === 'https' && tls) {
     const name = gatewayRoutes(key, port, section.section)
     parts.out.add('route', { name, virtualHosts: hostsOf(section, parts, origins) }, origins)
     addSecrets(section, parts)
+    const names = hostname === undefined ? {} : { serverNames: [hostname] }
     return [{ name: section.section, match: { ...names, transport: ['tls', 'mesh'] }, tls, http: manager(key, port, name) }]
   }
   const routes = attached(section, parts.effects.world.routes)
+  const tcpRoutes = routes.filter(({ kind }) => kind === 'tcp')
   if (protocol === 'tls' && tls) {
     addSecrets(section, parts)
-    return routes
-      .filter(({ kind }) => kind === 'tls' || (kind === 'tcp' && tls.mode === 'terminate'))
-      .map((route) => {
-        const own = route.hostnames.filter((host) => hostname === undefined || host === hostname || inWildcard(host, hostname))
-        const serverNames = own.length > 0 ? { serverNames: own } : names
-        return {
-          name: `${section.section}|${route.origin.name}`,
-          match: { ...serverNames, transport: ['tls', 'mesh'] },
-          tls,
-          tcp: tcpProxy(key, port, route, parts, origins),
-        }
-      })
+    // routes of bytes know no names: they have what the listener has
+    const tcp = tls.mode === 'terminate' ? oldest(tcpRoutes) : undefined
+    const named = [...routes.filter(({ kind }) => kind === 'tls'), ...(tcp ? [{ ...tcp, hostnames: [] }] : [])]
+    return serverNameChains(named, hostname).map(({ name, serverNames, route }) => ({
+      name: `${section.section}|${name}`,
+      match: { ...(serverNames.length > 0 ? { serverNames } : {}), transport: ['tls', 'mesh'] },
+      tls,
+      tcp: tcpProxy(key, port, route, parts, origins),
+    }))
   }
-  const [route] = routes.filter(({ kind }) => kind === 'tcp')
+  const route = oldest(tcpRoutes)
   return route ? [{ name: section.section, match: {}, tcp: tcpProxy(key, port, route, parts, origins) }] : []
 }
-
-const inWildcard = (host: string, wildcard: string): boolean => wildcard.startsWith('*.') && host.endsWith(wildcard.slice(1))
 
 function hostsOf(section: GatewayListener, parts: RouteParts, origins: Set<Origin>): VirtualHost[] {
   const routes = attached(section, parts.effects.world.routes).filter(({ kind }) => kind === 'http' || kind === 'grpc')
@@ -104,25 +118,22 @@ function attached(section: GatewayListener, routes: readonly TrafficRoute[]): re
 }
 
 function manager(key: string, port: number, routes: string): HttpConnectionManager {
-  return {
-    statPrefix: `gateway_${key.replace('/', '_')}_${port}`,
-    routes,
-    filters: [],
-    timeouts: {},
-    accessLogs: [],
-    appendForwardedFor: true,
-  }
+  return { statPrefix: statPrefix(key, port), routes, filters: [], timeouts: {}, accessLogs: [], appendForwardedFor: true }
 }
 
-function tcpProxy(key: string, port: number, route: TrafficRoute, { clusters }: RouteParts, origins: Set<Origin>): TcpProxy {
+const statPrefix = (key: string, port: number): string => `gateway_${key.replace('/', '_')}_${port}`
+
+function tcpProxy(key: string, port: number, route: TrafficRoute, parts: RouteParts, origins: Set<Origin>): TcpProxy {
+  const [rule] = route.rules
   origins.add(route.origin)
-  const backends = route.rules[0]?.backends ?? []
-  return {
-    statPrefix: `gateway_${key.replace('/', '_')}_${port}`,
-    clusters: backends.filter(({ weight }) => weight > 0).map((backend) => ({ name: clusters.ofBackend(backend), weight: backend.weight })),
+  const plain: TcpProxy = {
+    statPrefix: statPrefix(key, port),
+    clusters: weightedBackends(rule?.backends ?? [], parts.clusters),
     accessLogs: [],
-    route: `${route.origin.kind}/${route.origin.namespace}/${route.origin.name}`,
+    route: originName(route.origin),
   }
+  const target = firstTarget(rule, parts)
+  return target ? parts.effects.outboundTcp(plain, target.service, target.port, origins) : plain
 }
 
 function addSecrets({ tls }: GatewayListener, { effects, out }: RouteParts): void {
@@ -131,13 +142,4 @@ function addSecrets({ tls }: GatewayListener, { effects, out }: RouteParts): voi
     const secret = effects.world.secrets.get(name)
     if (secret) out.add('secret', secret)
   }
-}
-
-/** Exact server names first, then wildcards by length, then the rest. */
-function exactness({ match }: FilterChain): number {
-  return Math.max(0, ...(match.serverNames ?? []).map((name) => hostExactness(name)))
-}
-
-function hostExactness(name: string | undefined): number {
-  return name === undefined ? 0 : name.startsWith('*.') ? name.length : 1000 + name.length
 }

@@ -18,7 +18,11 @@ export function compileInbound(port: ProxyView['ports'][number], effects: Effect
   const { proxy, world } = effects
   const origins = new Set<Origin>()
   const address = { address: proxy.ips[0] ?? '127.0.0.1', port: port.port }
-  const chains = effects.inbound(plainChains(port, world.mesh.mtls), port, origins)
+  const all = effects.inbound(plainChains(port, world.mesh.mtls), port, origins)
+  const isGrpc = proxy.dataPlane === 'grpc'
+  // gRPC in the application is the server itself: there is nothing else that it could be told to do with a connection
+  const chains = isGrpc ? all.filter(({ http }) => http !== undefined) : all
+  if (isGrpc && chains.length === 0) return
   const [service] = port.services
   const listener: Listener = {
     name: inboundName(port.port),
@@ -50,6 +54,7 @@ export function compileInbound(port: ProxyView['ports'][number], effects: Effect
     ],
   }
   out.add('listener', listener, origins)
+  if (isGrpc) return
   out.add('cluster', effects.inboundCluster(cluster, port, origins), origins)
   out.add('route', routes, origins)
 }

@@ -2,10 +2,13 @@
  * The compiler: a world of plain values in, resources of the intermediate form for each proxy out. Pure, and never stopped by one bad object.
  *
  *   compile-proxy   Compiler: all of a proxy; what proxies have in common is compiled once
+ *     outbound-sets which calls that go out several proxies have in common, and what stays the same from world to world
  *     inbound       a port of the application: chains for the mesh, plain text and foreign TLS, before and after policies
  *     outbound      a port of a service: listeners, route table, chains
  *     gateway       listeners that a gateway binds
  *     routes        rules of routes -> virtual hosts; clusters: whom they lead to
+ *     server-names  which of several routes TLS goes by
+ *     filter-clusters  clusters that filters ask through
  *     effects       what policies do to each part (plug-ins of ../policies)
  *     compiled      collects; names, identity
  */

@@ -1,6 +1,7 @@
-import type { MeshServiceView, ProxyView, ServicePortView, TrafficRoute } from '../input/index.ts'
+import { serviceKey, type MeshServiceView, type ProxyView, type ServicePortView, type TrafficRoute } from '../input/index.ts'
 import { selectsProxy } from '../kuma/merging.ts'
 import {
+  originName,
   outboundName,
   type FilterChain,
   type HttpConnectionManager,
@@ -11,17 +12,32 @@ import {
   type TcpProxy,
   type VirtualHost,
 } from '../model/index.ts'
-import { clusterName, outboundRoutes } from './names.ts'
-import { defaultRoute, virtualHosts, type RouteParts } from './routes.ts'
+import { outboundRoutes, outboundStats } from './names.ts'
+import { defaultRoute, ownCluster, virtualHosts, weightedBackends, type RouteParts, type RouteTarget } from './routes.ts'
+import { oldest, serverNameChains } from './server-names.ts'
+
+const indexes = new WeakMap<readonly TrafficRoute[], ReadonlyMap<string, readonly TrafficRoute[]>>()
+
+function byService(routes: readonly TrafficRoute[]): ReadonlyMap<string, readonly TrafficRoute[]> {
+  const known = indexes.get(routes)
+  if (known) return known
+  const made = new Map<string, TrafficRoute[]>()
+  for (const route of routes) {
+    const keys = route.parents.flatMap((parent) => (parent.type === 'service' ? [serviceKey(parent.namespace, parent.name)] : []))
+    for (const key of new Set(keys)) made.set(key, [...(made.get(key) ?? []), route])
+  }
+  indexes.set(routes, made)
+  return made
+}
 
 /** Routes that concern calls of a proxy to a port of a service. Consumer routes, where there are any, take the place of the producer's. Source: GEP-1426. */
 export function routesFor(
   routes: readonly TrafficRoute[],
   service: MeshServiceView,
   port: ServicePortView,
-  proxy: Pick<ProxyView, 'namespace'> & ProxyView,
+  proxy: ProxyView,
 ): readonly TrafficRoute[] {
-  const found = routes.flatMap((route) =>
+  const found = (byService(routes).get(serviceKey(service.namespace, service.name)) ?? []).flatMap((route) =>
     route.parents.flatMap((parent) => {
       if (parent.type !== 'service' || parent.namespace !== service.namespace || parent.name !== service.name) return []
       if (parent.port !== undefined && parent.port !== port.port) return []
@@ -37,42 +53,59 @@ export function routesFor(
 
 /** All that a proxy needs to call one port of a service. */
 export function compileOutbound(service: MeshServiceView, port: ServicePortView, parts: RouteParts): void {
-  const { effects, out } = parts
+  const { effects } = parts
   const routes = routesFor(effects.world.routes, service, port, effects.proxy)
-  const http = port.protocol === 'http' || port.protocol === 'http2' || port.protocol === 'grpc' || port.protocol === 'auto'
+  const { namespace, name } = service
+  if (!service.headless || service.kind !== 'Service') {
+    const listener = listenerOf({ service, port }, routes, parts)
+    for (const address of service.vips) listener({ address, port: port.port }, outboundName(address, port.port))
+  } else if (effects.proxy.dataPlane === 'grpc') {
+    // gRPC dials names and chooses among the endpoints itself
+    listenerOf({ service, port }, routes, parts)({ address: '0.0.0.0', port: port.port }, `outbound|${name}.${namespace}|${port.port}`)
+  } else {
+    // whoever dials an endpoint of a headless service means that one
+    for (const endpoint of port.endpoints) {
+      const { address } = endpoint
+      listenerOf({ service, port, endpoint }, routes, parts)(address, outboundName(address.address, address.port))
+    }
+  }
+}
+
+function listenerOf(
+  target: RouteTarget,
+  routes: readonly TrafficRoute[],
+  parts: RouteParts,
+): (address: SocketAddress, name: string) => void {
+  const { service, port } = target
+  const http = routes.filter(({ kind }) => kind === 'http' || kind === 'grpc')
+  // routes of bytes alone make bytes of a port, whatever it speaks. Source: GEP-1426, MeshTCPRoute
+  const asBytes = http.length === 0 && routes.some(({ kind }) => kind === 'tcp')
+  const hasHttp = port.protocol !== 'tcp' && port.protocol !== 'tls' && !asBytes
   const origins = new Set<Origin>()
-  if (http) compileRoutes(service, port, routes, parts)
-  const chains = chainsOf(service, port, routes, parts, origins)
-  for (const address of addressesOf(service, port)) {
+  if (hasHttp) compileRoutes(target, http, parts)
+  const chains = chainsOf(target, hasHttp, routes, parts, origins)
+  return (address, name) => {
     const listener: Listener = {
-      name: outboundName(address.address, address.port),
+      name,
       direction: 'outbound',
       address,
       service: { namespace: service.namespace, name: service.name, port: port.port },
-      protocol: port.protocol,
+      protocol: asBytes && port.protocol !== 'tls' ? 'tcp' : port.protocol,
       chains,
     }
-    out.add('listener', listener, origins)
+    parts.out.add('listener', listener, origins)
   }
 }
 
-/** What clients dial: the service's addresses, or for a headless one its endpoints. */
-function addressesOf(service: MeshServiceView, port: ServicePortView): readonly SocketAddress[] {
-  if (service.headless && service.kind === 'Service') return port.endpoints.map(({ address }) => address)
-  return service.vips.map((address) => ({ address, port: port.port }))
-}
+const routesName = ({ service, port, endpoint }: RouteTarget): string =>
+  outboundRoutes(service.namespace, service.name, port.port, endpoint && `|${endpoint.address.address}|${endpoint.address.port}`)
 
-function compileRoutes(service: MeshServiceView, port: ServicePortView, all: readonly TrafficRoute[], parts: RouteParts): void {
-  const routes = all.filter(({ kind }) => kind === 'http' || kind === 'grpc')
+function compileRoutes(own: RouteTarget, routes: readonly TrafficRoute[], parts: RouteParts): void {
   const origins = new Set<Origin>()
-  const own = { service, port }
   const hosts = virtualHosts(routes, parts, { own, origins })
   const passesThrough = routes.every(({ unmatched }) => unmatched === 'passThrough')
   const rest = passesThrough ? [defaultRoute(own, parts, origins)] : []
-  const configuration: RouteConfiguration = {
-    name: outboundRoutes(service.namespace, service.name, port.port),
-    virtualHosts: withRest(hosts, rest),
-  }
+  const configuration: RouteConfiguration = { name: routesName(own), virtualHosts: withRest(hosts, rest) }
   parts.out.add('route', configuration, origins)
 }
 
@@ -84,95 +117,61 @@ function withRest(hosts: readonly VirtualHost[], rest: VirtualHost['routes']): r
 }
 
 function chainsOf(
-  service: MeshServiceView,
-  port: ServicePortView,
+  target: RouteTarget,
+  hasHttp: boolean,
   routes: readonly TrafficRoute[],
   parts: RouteParts,
   origins: Set<Origin>,
 ): readonly FilterChain[] {
   const { effects } = parts
-  const statPrefix = `outbound_${clusterName(service.namespace, service.name, port.port)}`
+  const { service, port } = target
+  const statPrefix = outboundStats(service.namespace, service.name, port.port)
   const http = (): HttpConnectionManager =>
     effects.outboundHttp(
-      {
-        statPrefix,
-        routes: outboundRoutes(service.namespace, service.name, port.port),
-        filters: [],
-        timeouts: {},
-        accessLogs: [],
-        appendForwardedFor: false,
-      },
+      { statPrefix, routes: routesName(target), filters: [], timeouts: {}, accessLogs: [], appendForwardedFor: false },
       service,
       port,
       origins,
     )
-  const tcp = (kind: 'tcp' | 'tls'): TcpProxy =>
-    effects.outboundTcp(
-      tcpProxy(
-        statPrefix,
-        service,
-        port,
-        routes.find((route) => route.kind === kind) ?? routes.find((route) => route.kind === 'tcp'),
-        parts,
-        origins,
-      ),
-      service,
-      port,
-      origins,
-    )
-  switch (port.protocol) {
-    case 'http':
-    case 'http2':
-    case 'grpc':
-      return [{ name: 'http', match: {}, http: http() }]
-    case 'tcp':
-      return [{ name: 'tcp', match: {}, tcp: tcp('tcp') }]
-    case 'tls':
-      return [...tlsChains(statPrefix, service, port, routes, parts, origins), { name: 'tls', match: {}, tcp: tcp('tcp') }]
-    case 'auto':
-      return [
-        { name: 'plain', match: { transport: ['plaintext'] }, http: http(), tcp: tcp('tcp') },
-        { name: 'opaque', match: {}, tcp: tcp('tcp') },
-      ]
+  const tcp = (route: TrafficRoute | undefined): TcpProxy =>
+    effects.outboundTcp(tcpProxy(statPrefix, target, route, parts, origins), service, port, origins)
+  const tcpRoute = oldest(routes.filter(({ kind }) => kind === 'tcp'))
+  if (port.protocol === 'tls') {
+    const byName = routes.filter(({ kind, hostnames }) => kind === 'tls' && hostnames.length > 0)
+    const rest = oldest(routes.filter(({ kind, hostnames }) => kind === 'tls' && hostnames.length === 0)) ?? tcpRoute
+    // names that no route has go to the service itself only where no route stands before it
+    const refused = byName.length > 0 && !rest
+    return [
+      ...serverNameChains(byName).map(({ name, serverNames, route }) => ({
+        name,
+        match: { serverNames, transport: ['tls' as const] },
+        tcp: tcp(route),
+      })),
+      ...(refused ? [] : [{ name: 'tls', match: {}, tcp: tcp(rest) }]),
+    ]
   }
-}
-
-/** Chains of TLS routes by server name. */
-function tlsChains(
-  statPrefix: string,
-  service: MeshServiceView,
-  port: ServicePortView,
-  routes: readonly TrafficRoute[],
-  parts: RouteParts,
-  origins: Set<Origin>,
-): readonly FilterChain[] {
-  return routes
-    .filter(({ kind, hostnames }) => kind === 'tls' && hostnames.length > 0)
-    .map((route) => ({
-      name: `tls|${route.origin.namespace}/${route.origin.name}`,
-      match: { serverNames: route.hostnames, transport: ['tls'] },
-      tcp: tcpProxy(statPrefix, service, port, route, parts, origins),
-    }))
+  if (!hasHttp) return [{ name: 'tcp', match: {}, tcp: tcp(tcpRoute) }]
+  if (port.protocol !== 'auto') return [{ name: 'http', match: {}, http: http() }]
+  return [
+    { name: 'plain', match: { transport: ['plaintext'] }, http: http(), tcp: tcp(tcpRoute) },
+    { name: 'opaque', match: {}, tcp: tcp(tcpRoute) },
+  ]
 }
 
 function tcpProxy(
   statPrefix: string,
-  service: MeshServiceView,
-  port: ServicePortView,
+  target: RouteTarget,
   route: TrafficRoute | undefined,
   { clusters }: RouteParts,
   origins: Set<Origin>,
 ): TcpProxy {
   const rule = route?.rules[0]
   if (route) origins.add(route.origin)
-  const backends = (rule?.backends ?? [])
-    .filter(({ weight }) => weight > 0)
-    .map((backend) => ({ name: clusters.ofBackend(backend), weight: backend.weight }))
   const isOwn = !rule || rule.backends.length === 0
   return {
     statPrefix,
-    clusters: isOwn ? [{ name: clusters.ofPort(service, port), weight: 1 }] : backends,
+    clusters: isOwn ? [{ name: ownCluster(target, clusters), weight: 1 }] : weightedBackends(rule.backends, clusters),
     accessLogs: [],
-    ...(route ? { route: `${route.origin.kind}/${route.origin.namespace}/${route.origin.name}` } : {}),
+    ...(route ? { route: originName(route.origin) } : {}),
   }
 }

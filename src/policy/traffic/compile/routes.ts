@@ -1,16 +1,19 @@
 import { mergeRoutes, type RoutedMatch } from '../gateway-api/merge-routes.ts'
 import type { MeshServiceView, ServicePortView, TrafficRoute, TrafficRule } from '../input/index.ts'
-import { serviceKey } from '../input/index.ts'
 import {
+  INVALID_CLUSTER,
   originName,
+  type Endpoint,
   type ForwardAction,
   type HttpFilter,
   type Origin,
   type Route,
   type RouteAction,
+  type TcpProxy,
   type VirtualHost,
 } from '../model/index.ts'
 import type { ClusterMaker } from './clusters.ts'
+import { compileRouteMatch } from '../evaluate/routes.ts'
 import type { Collector } from './compiled.ts'
 import type { Effects } from './effects.ts'
 
@@ -18,6 +21,8 @@ import type { Effects } from './effects.ts'
 export interface RouteTarget {
   readonly service: MeshServiceView
   readonly port: ServicePortView
+  /** Of a headless service: what was dialled. */
+  readonly endpoint?: Endpoint
 }
 
 export interface RouteParts {
@@ -56,6 +61,8 @@ function compileRoute(matched: RoutedMatch, parts: RouteParts, own: RouteTarget 
   const { route, rule, match, matchIndex } = matched
   const { origin } = route
   origins.add(origin)
+  // a pattern that is none would make every proxy refuse the whole table
+  compileRouteMatch(match)
   const name = `${originName(origin)}/${ruleName(matched)}${rule.matches.length > 1 ? `/${matchIndex}` : ''}`
   const filters: HttpFilter[] = [...(rule.filters ?? []), ...(rule.cors ? [rule.cors] : [])]
   const plain: Route = {
@@ -68,7 +75,7 @@ function compileRoute(matched: RoutedMatch, parts: RouteParts, own: RouteTarget 
     ...(filters.length > 0 ? { filters } : {}),
   }
   const target = own ?? firstTarget(rule, parts)
-  const changed = target ? parts.effects.route(plain, target.service, target.port, origins) : plain
+  const changed = target ? parts.effects.route(plain, target.service, target.port, origins, route.labels) : plain
   return withOwnWords(changed, rule)
 }
 
@@ -85,9 +92,12 @@ function actionOf(rule: TrafficRule, { clusters }: RouteParts, own: RouteTarget 
   if (weighted.length === 0) {
     // without backends a rule of a service is about the service itself; one whose backends all have no weight leads nowhere
     if (!own || rule.backends.length > 0) return { type: 'direct', status: 500 }
-    weighted.push({ cluster: clusters.ofPort(own.service, own.port), weight: 1 })
+    weighted.push({ cluster: ownCluster(own, clusters), weight: 1 })
   }
-  const mirrors = (rule.mirrors ?? []).map(({ backend, percentage }) => ({ cluster: clusters.ofBackend(backend), percentage }))
+  // a mirror that cannot be used is none: requests themselves are not touched
+  const mirrors = (rule.mirrors ?? [])
+    .map(({ backend, percentage }) => ({ cluster: clusters.ofBackend(backend), percentage }))
+    .filter(({ cluster }) => cluster !== INVALID_CLUSTER)
   return {
     type: 'forward',
     clusters: weighted,
@@ -97,14 +107,23 @@ function actionOf(rule: TrafficRule, { clusters }: RouteParts, own: RouteTarget 
   }
 }
 
+/** Whom bytes are passed on to. */
+export function weightedBackends(backends: TrafficRule['backends'], clusters: ClusterMaker): TcpProxy['clusters'] {
+  return backends.filter(({ weight }) => weight > 0).map((backend) => ({ name: clusters.ofBackend(backend), weight: backend.weight }))
+}
+
 /** What a rule says itself counts more than policies. */
 function withOwnWords(route: Route, { timeoutMs, perTryTimeoutMs, retry }: TrafficRule): Route {
   const { action } = route
   if (action.type !== 'forward' || (timeoutMs === undefined && perTryTimeoutMs === undefined && !retry)) return route
   const merged = { ...DEFAULT_RETRY, ...action.retry, ...retry, ...(perTryTimeoutMs === undefined ? {} : { perTryTimeoutMs }) }
+  const whole = timeoutMs ?? action.timeoutMs
+  // where nothing is tried again the time of one try is all there is
+  const isOneTry = !retry && !action.retry && perTryTimeoutMs
+  const limit = isOneTry && (!whole || perTryTimeoutMs < whole) ? perTryTimeoutMs : timeoutMs
   const changed: ForwardAction = {
     ...action,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(limit === undefined ? {} : { timeoutMs: limit }),
     ...(retry || (perTryTimeoutMs !== undefined && action.retry) ? { retry: merged } : {}),
   }
   return { ...route, action: changed }
@@ -116,18 +135,23 @@ const DEFAULT_RETRY: NonNullable<ForwardAction['retry']> = {
   backOff: { baseMs: 25, maxMs: 250 },
 }
 
-function firstTarget(rule: TrafficRule, { effects }: RouteParts): RouteTarget | undefined {
-  for (const backend of rule.backends) {
-    const service = effects.world.services.get(serviceKey(backend.namespace, backend.name))
-    const port = service?.ports.find((one) => one.port === backend.port)
-    if (service && port && !backend.invalid) return { service, port }
+/** Whose policies hold for a rule of a gateway: those of its first backend that there is. */
+export function firstTarget(rule: TrafficRule | undefined, { clusters }: RouteParts): RouteTarget | undefined {
+  for (const backend of rule?.backends ?? []) {
+    const found = backend.invalid ? undefined : clusters.find(backend)
+    if (found) return found
   }
   return undefined
 }
 
+/** The cluster of a service itself, or of the endpoint of it that was dialled. */
+export function ownCluster({ service, port, endpoint }: RouteTarget, clusters: ClusterMaker): string {
+  return endpoint ? clusters.ofEndpoint(service, port, endpoint) : clusters.ofPort(service, port)
+}
+
 /** The route to the service itself, for what no other takes. */
 export function defaultRoute(target: RouteTarget, { effects, clusters }: RouteParts, origins: Set<Origin>): Route {
-  const cluster = clusters.ofPort(target.service, target.port)
+  const cluster = ownCluster(target, clusters)
   const route: Route = { name: 'default', match: {}, action: { type: 'forward', clusters: [{ cluster, weight: 1 }] } }
   return effects.route(route, target.service, target.port, origins)
 }

@@ -18,6 +18,8 @@ import type {
  */
 export interface TrafficRoute {
   readonly origin: Origin
+  /** Of the object: policies may choose routes by them. */
+  readonly labels?: Readonly<Record<string, string>>
   readonly kind: 'http' | 'grpc' | 'tcp' | 'tls'
   readonly parents: readonly RouteParent[]
   /** Lower-case, `*.` wildcards; empty: all that the parent has. */
