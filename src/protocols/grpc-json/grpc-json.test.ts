@@ -213,6 +213,13 @@ describe('the JSON of messages', () => {
   })
 })
 
+/** With the nearest numbers for bigints. */
+function numbered(value: Json): unknown {
+  if (typeof value === 'bigint') return Number(value)
+  if (typeof value !== 'object' || value === null) return value
+  return Array.isArray(value) ? value.map(numbered) : Object.fromEntries(Object.entries(value).map(([name, one]) => [name, numbered(one)]))
+}
+
 describe('large numbers', () => {
   it('keep their digits', () => {
     const text =
@@ -229,7 +236,8 @@ describe('large numbers', () => {
     ])
     fc.assert(
       fc.property(fc.json(), fc.bigInt({ min: 10n ** 16n, max: 10n ** 20n }), (value, large) => {
-        expect(parseJson(`[${value},${large}]`)).toEqual([JSON.parse(value), large])
+        const [rest, last] = parseJson(`[${value},${large}]`) as [Json, Json]
+        expect([numbered(rest), last]).toEqual([JSON.parse(value), large])
       }),
     )
   })
