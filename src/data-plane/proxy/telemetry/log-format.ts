@@ -30,7 +30,7 @@ export function compileLogFormat(format: AccessLog['format'], fixed: Readonly<Re
     return {
       headers,
       format(entry) {
-        const line = join(parts, entry, String)
+        const line = join(parts, entry)
         // rare: only then is it worth to look at each value
         return `${CONTROL.test(line) ? join(parts, entry, printable) : line}\n`
       },
@@ -43,7 +43,7 @@ export function compileLogFormat(format: AccessLog['format'], fixed: Readonly<Re
     format(entry) {
       let out = ''
       for (const { key, parts } of fields) {
-        const value = parts.length === 1 && typeof parts[0] === 'function' ? parts[0](entry) : join(parts, entry, String)
+        const value = parts.length === 1 && typeof parts[0] === 'function' ? parts[0](entry) : join(parts, entry)
         if (value === undefined && omitEmpty) continue
         out += `${out === '' ? '' : ','}${key}:${value === undefined ? 'null' : JSON.stringify(value)}`
       }
@@ -52,13 +52,13 @@ export function compileLogFormat(format: AccessLog['format'], fixed: Readonly<Re
   }
 }
 
-function join(parts: readonly Part[], entry: LogEntry, show: (value: string | number) => string): string {
+function join(parts: readonly Part[], entry: LogEntry, show?: (value: string | number) => string): string {
   let out = ''
   for (const part of parts) {
     if (typeof part === 'string') out += part
     else {
       const value = part(entry)
-      out += value === undefined ? '-' : show(value)
+      out += value === undefined ? '-' : show ? show(value) : value
     }
   }
   return out

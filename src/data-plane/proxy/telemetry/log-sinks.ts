@@ -6,8 +6,7 @@ import type { LineSink } from './log-writer.ts'
 /** Appends to an open file, pipe or terminal. @param ownsFd it is closed with the sink */
 export function openFdSink(fd: number, ownsFd = false): LineSink {
   return {
-    write(text, done) {
-      const bytes = Buffer.from(text)
+    write(bytes, done) {
       const next = (offset: number): void =>
         write(fd, bytes, offset, bytes.length - offset, null, (error, written) => {
           if (error) done(error)
@@ -25,8 +24,8 @@ export function openFdSink(fd: number, ownsFd = false): LineSink {
 /** Appends to a file, opened at the first line and again after each failure, so that a full or missing disk may come back. */
 export function openFileSink(path: string): LineSink {
   let inner: LineSink | undefined
-  const give = (text: string, done: (error?: Error) => void): void => {
-    inner?.write(text, (error) => {
+  const give = (bytes: Buffer, done: (error?: Error) => void): void => {
+    inner?.write(bytes, (error) => {
       if (error) {
         inner?.close()
         inner = undefined
@@ -35,12 +34,12 @@ export function openFileSink(path: string): LineSink {
     })
   }
   return {
-    write(text, done) {
-      if (inner) return give(text, done)
+    write(bytes, done) {
+      if (inner) return give(bytes, done)
       open(path, 'a', 0o644, (error, fd) => {
         if (error) return done(error)
         inner = openFdSink(fd, true)
-        give(text, done)
+        give(bytes, done)
       })
     },
     close() {
@@ -84,11 +83,11 @@ export function openTcpSink(address: string, clock: Clock): LineSink {
     return made
   }
   return {
-    write(text, done) {
+    write(bytes, done) {
       if (!socket && clock.monotonic() < notBeforeMs) return done(new Error(`${address} could not be reached`))
       pending = done
       socket ??= reach()
-      socket.write(text, (error) => (error ? lose(error) : settle()))
+      socket.write(bytes, (error) => (error ? lose(error) : settle()))
     },
     close() {
       const last = socket

@@ -150,13 +150,13 @@ describe('access log', () => {
 })
 
 describe('log writer', () => {
-  it('writes once a turn, one at a time, and drops what does not fit', () => {
+  it('writes once in a moment, one at a time, and drops what does not fit', () => {
     const written: string[] = []
     const flushes: (() => void)[] = []
     const dones: ((error?: Error) => void)[] = []
     const sink: LineSink = {
       write(lines, done) {
-        written.push(lines)
+        written.push(lines.toString())
         dones.push(done)
       },
       close() {},
@@ -176,7 +176,7 @@ describe('log writer', () => {
 
   it('does not wait for its moment when a lot has come, and writes what is left when it is closed', () => {
     const written: number[] = []
-    const sink: LineSink = { write: (text, done) => (written.push(text.length), done()), close: () => written.push(-1) }
+    const sink: LineSink = { write: (bytes, done) => (written.push(bytes.length), done()), close: () => written.push(-1) }
     const writer = new LogWriter({ sink, schedule: () => {} })
     for (let i = 0; i < 33; i++) writer.write(`${'x'.repeat(1_023)}\n`)
     expect(written).toEqual([32_768])
@@ -184,9 +184,36 @@ describe('log writer', () => {
     expect(written).toEqual([32_768, 1_024, -1])
   })
 
+  it('keeps every byte of any lines in their order, and counts what it drops in bytes', () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.constant('y'.repeat(20_000)))), fc.boolean(), (lines, isSlow) => {
+        let got = ''
+        const dones: (() => void)[] = []
+        const sink: LineSink = {
+          write(bytes, done) {
+            got += bytes.toString()
+            if (isSlow) dones.push(done)
+            else done()
+          },
+          close() {},
+        }
+        const writer = new LogWriter({ sink, schedule: () => {} })
+        for (const line of lines) writer.write(`${line}\n`)
+        writer.close()
+        while (dones.length > 0) dones.shift()?.()
+        expect(got).toBe(lines.map((line) => `${line}\n`).join(''))
+        const small = new LogWriter({ sink, limit: 5, schedule: () => {} })
+        for (const line of ['\u00e9\u00e9', '\u00e9', 'x']) small.write(line)
+        expect(small.dropped).toBe(1)
+      }),
+      { numRuns: 50 },
+    )
+  })
+
   it('reaches files and TCP', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'log-'))
-    const write = (sink: LineSink, lines: string): Promise<Error | undefined> => new Promise((resolve) => sink.write(lines, resolve))
+    const write = (sink: LineSink, lines: string): Promise<Error | undefined> =>
+      new Promise((resolve) => sink.write(Buffer.from(lines), resolve))
     try {
       const file = openFileSink(join(folder, 'a.log'))
       expect(await write(file, 'one\n')).toBeUndefined()

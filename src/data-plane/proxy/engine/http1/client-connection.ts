@@ -4,6 +4,7 @@ import type { Headers, RequestHead, UpstreamFailure } from '../../contract.ts'
 import type { Connection, ConnectionHandler } from '../../transport/contract.ts'
 import type { UpstreamEvents, UpstreamRequest, UpstreamStream } from '../contract.ts'
 import { HeaderList } from '../header-list.ts'
+import type { Deadline } from '../timer-wheel.ts'
 import { OutputBuffer } from './output-buffer.ts'
 
 /** Who keeps the connection when nothing is asked on it. */
@@ -30,8 +31,13 @@ export class Http1ClientConnection implements ConnectionHandler {
   #canReuse = true
   /** Requests that it has been given. */
   requests = 0
+  /** Nothing is asked on it; set by the owner, as is what happens when that takes too long. */
+  isIdle = false
+  idle: Deadline | undefined
+  readonly openedMs: number
 
-  constructor(connection: Connection, owner: ConnectionOwner) {
+  constructor(connection: Connection, owner: ConnectionOwner, openedMs: number) {
+    this.openedMs = openedMs
     this.#connection = connection
     this.#owner = owner
     this.#out = new OutputBuffer(connection)

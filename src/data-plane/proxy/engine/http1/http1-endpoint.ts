@@ -22,12 +22,6 @@ export interface Http1EndpointOptions {
   readonly maxRequestsPerConnection: number
 }
 
-interface Pooled {
-  readonly connection: Http1ClientConnection
-  readonly idle: Deadline
-  readonly openedMs: number
-}
-
 interface Waiting {
   readonly request: UpstreamRequest
   readonly exchange: ClientExchange
@@ -37,7 +31,7 @@ interface Waiting {
 export class Http1Endpoint implements EngineEndpoint, ConnectionOwner {
   readonly address: string
   readonly #options: Http1EndpointOptions
-  readonly #pooled = new Map<Http1ClientConnection, Pooled>()
+  readonly #pooled = new Map<Http1ClientConnection, Deadline>()
   readonly #idle: Http1ClientConnection[] = []
   readonly #waiting: Waiting[] = []
   readonly #dialing = new Set<{ cancel(): void }>()
@@ -61,7 +55,7 @@ export class Http1Endpoint implements EngineEndpoint, ConnectionOwner {
     const exchange = new ClientExchange(request.head, events, (cancelled) => this.#leave(cancelled))
     const connection = this.#idle.pop()
     if (connection) {
-      this.#pooled.get(connection)?.idle.cancel()
+      connection.isIdle = false
       this.#use(connection, request, exchange)
       return exchange
     }
@@ -99,10 +93,9 @@ export class Http1Endpoint implements EngineEndpoint, ConnectionOwner {
 
   released(connection: Http1ClientConnection): void {
     this.#active--
-    const pooled = this.#pooled.get(connection)
-    if (!pooled) return
+    if (!connection.isOpen) return
     const { maxConnectionDurationMs, maxRequestsPerConnection, idleTimeoutMs, wheel } = this.#options
-    const isOld = maxConnectionDurationMs > 0 && wheel.nowMs() - pooled.openedMs >= maxConnectionDurationMs
+    const isOld = maxConnectionDurationMs > 0 && wheel.nowMs() - connection.openedMs >= maxConnectionDurationMs
     if (this.#isDraining || isOld || (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection)) {
       connection.destroy()
       return
@@ -110,13 +103,15 @@ export class Http1Endpoint implements EngineEndpoint, ConnectionOwner {
     const next = this.#nextWaiting()
     if (next) return this.#use(connection, next.request, next.exchange)
     this.#idle.push(connection)
-    pooled.idle.set(idleTimeoutMs)
+    connection.isIdle = true
+    // it stays where it is on the wheel while requests come and go: only when it arrives is it looked at
+    if (idleTimeoutMs > 0) connection.idle?.setAt(wheel.soonMs() + idleTimeoutMs)
   }
 
   closed(connection: Http1ClientConnection): void {
-    const pooled = this.#pooled.get(connection)
-    if (!pooled) return
-    pooled.idle.cancel()
+    const idle = this.#pooled.get(connection)
+    if (!idle) return
+    idle.cancel()
     this.#pooled.delete(connection)
     const index = this.#idle.indexOf(connection)
     if (index >= 0) this.#idle.splice(index, 1)
@@ -138,8 +133,12 @@ export class Http1Endpoint implements EngineEndpoint, ConnectionOwner {
     const dialing = dial(
       (made) => {
         this.#dialing.delete(dialing)
-        const connection = new Http1ClientConnection(made, this)
-        this.#pooled.set(connection, { connection, idle: wheel.deadline(() => connection.destroy()), openedMs: wheel.nowMs() })
+        const connection = new Http1ClientConnection(made, this, wheel.nowMs())
+        const idle = wheel.deadline(() => {
+          if (connection.isIdle) connection.destroy()
+        })
+        connection.idle = idle
+        this.#pooled.set(connection, idle)
         this.#active++
         this.released(connection)
       },

@@ -159,7 +159,6 @@ class Http1Server implements ServedHttp1, ConnectionHandler {
   }
 
   #begin(head: RequestHead): void {
-    this.#deadline.cancel()
     const { request } = this.#reader
     const writer = new Http1ResponseWriter(this.#connection, this.#out, {
       method: head.method,
@@ -209,7 +208,10 @@ class Http1Server implements ServedHttp1, ConnectionHandler {
     this.#current = undefined
     if (!current || current.writer.willClose || this.#isDraining || this.#peerEnded) return this.#close()
     this.#reader.next()
-    this.#deadline.set(this.#options.idleTimeoutMs ?? IDLE_TIMEOUT_MS)
+    const { wheel, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#options
+    // the time of a request's head may still run: it is put off, and nothing happens when it comes while a request is answered
+    if (idleTimeoutMs > 0) this.#deadline.setAt(wheel.soonMs() + idleTimeoutMs)
+    else this.#deadline.cancel()
     const waiting = this.#waiting
     if (waiting.length === 0) return
     this.#waiting = []
@@ -245,7 +247,8 @@ class Http1Server implements ServedHttp1, ConnectionHandler {
   }
 
   #timedOut(): void {
-    if (this.#current || this.#isClosing) return this.#connection.destroy()
+    if (this.#isClosing) return this.#connection.destroy()
+    if (this.#current) return
     if (this.#reader.isInside) {
       this.#connection.write(Buffer.from('HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'))
     }
