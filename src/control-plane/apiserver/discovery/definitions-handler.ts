@@ -72,7 +72,6 @@ function definitionOf(versions: readonly KindDefinition[]): KubeObject {
   const condition = (type: string, reason: string): object => ({
     type,
     status: 'True',
-    lastTransitionTime: since,
     reason,
     message: 'built in',
   })
