@@ -117,11 +117,10 @@ export class Effects {
 
   settings(settings: ProxySettings, origins: Set<Origin>): ProxySettings {
     return this.#plugins.reduce((made, { plugin, policies }) => {
-      const { proxy } = plugin
-      const merged = proxy ? mergeWhole(plugin, policies) : undefined
-      if (!merged || !proxy) return made
+      const merged = plugin.proxy ? mergeWhole(plugin, policies) : undefined
+      if (!merged) return made
       for (const origin of merged.origins) origins.add(origin)
-      return blaming([merged], () => proxy(merged.conf, made, { proxy: this.proxy, world: this.world }))
+      return blaming([merged], () => plugin.proxy?.(merged.conf, made, { proxy: this.proxy, world: this.world }) ?? made)
     }, settings)
   }
 

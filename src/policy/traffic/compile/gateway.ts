@@ -86,12 +86,19 @@ function sectionChains(key: string, section: GatewayListener, parts: RouteParts,
     // routes of bytes know no names: they have what the listener has
     const tcp = tls.mode === 'terminate' ? oldest(tcpRoutes) : undefined
     const named = [...routes.filter(({ kind }) => kind === 'tls'), ...(tcp ? [{ ...tcp, hostnames: [] }] : [])]
-    return serverNameChains(named, hostname).map(({ name, serverNames, route }) => ({
+    const chains = serverNameChains(named, hostname).map(({ name, serverNames, route }): FilterChain => ({
       name: `${section.section}|${name}`,
       match: { ...(serverNames.length > 0 ? { serverNames } : {}), transport: ['tls', 'mesh'] },
       tls,
       tcp: tcpProxy(key, port, route, parts, origins),
     }))
+    if (hostname === undefined || chains.some(({ match }) => match.serverNames?.includes(hostname))) return chains
+    // names of this section that no route takes are refused, not given to a section that names them less exactly
+    const nowhere: TcpProxy = { statPrefix: statPrefix(key, port), clusters: [], accessLogs: [] }
+    return [
+      ...chains,
+      { name: section.section, match: { serverNames: [hostname], transport: ['tls', 'mesh'] }, tls: { mode: 'passthrough' }, tcp: nowhere },
+    ]
   }
   const route = oldest(tcpRoutes)
   return route ? [{ name: section.section, match: {}, tcp: tcpProxy(key, port, route, parts, origins) }] : []

@@ -21,7 +21,7 @@ export function compileInbound(port: ProxyView['ports'][number], effects: Effect
   const all = effects.inbound(plainChains(port, world.mesh.mtls), port, origins)
   const isGrpc = proxy.dataPlane === 'grpc'
   // gRPC in the application is the server itself: there is nothing else that it could be told to do with a connection
-  const chains = isGrpc ? all.filter(({ http }) => http !== undefined) : all
+  const chains = isGrpc ? all.flatMap(({ tcp: _tcp, ...chain }) => (chain.http ? [chain] : [])) : all
   if (isGrpc && chains.length === 0) return
   const [service] = port.services
   const listener: Listener = {

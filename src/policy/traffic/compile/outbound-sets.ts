@@ -120,6 +120,8 @@ function partsOf({ mesh, routes, policies, secrets }: MeshWorld): readonly unkno
 
 function extraUnit(effects: Effects): Unit {
   const out = new Collector()
+  // gRPC dials names of services alone
+  if (effects.proxy.dataPlane === 'grpc') return { resources: [], findings: [], used: new Map(), clusters: new Map() }
   out.guard(
     () => [],
     'what goes to no service',

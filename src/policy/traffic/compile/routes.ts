@@ -8,6 +8,7 @@ import {
   type HttpFilter,
   type Origin,
   type Route,
+  type Rewrite,
   type RouteAction,
   type TcpProxy,
   type VirtualHost,
@@ -101,7 +102,7 @@ function actionOf(rule: TrafficRule, { clusters }: RouteParts, own: RouteTarget 
   return {
     type: 'forward',
     clusters: weighted,
-    ...(rule.rewrite ? { rewrite: rule.rewrite } : {}),
+    ...withHost(rule.rewrite, externalHost(rule.backends.length > 0 ? rule.backends.map((backend) => clusters.find(backend)) : [own])),
     ...(mirrors.length > 0 ? { mirrors } : {}),
     ...(rule.session ? { session: rule.session } : {}),
   }
@@ -149,9 +150,24 @@ export function ownCluster({ service, port, endpoint }: RouteTarget, clusters: C
   return endpoint ? clusters.ofEndpoint(service, port, endpoint) : clusters.ofPort(service, port)
 }
 
+/** Servers outside know themselves by their own name, not by the mesh's name for them. Source: Kuma, MeshExternalService. */
+function externalHost(targets: readonly (RouteTarget | undefined)[]): string | undefined {
+  const hosts = targets.flatMap((target): readonly (string | undefined)[] => {
+    const discovery = target?.service.external?.discovery
+    return discovery?.type === 'dns' ? discovery.hosts.map(({ host }) => host) : [undefined]
+  })
+  return new Set(hosts).size === 1 ? hosts[0] : undefined
+}
+
+function withHost(rewrite: Rewrite | undefined, host: string | undefined): { readonly rewrite?: Rewrite } {
+  if (host === undefined || rewrite?.host !== undefined) return rewrite ? { rewrite } : {}
+  return { rewrite: { ...rewrite, host } }
+}
+
 /** The route to the service itself, for what no other takes. */
 export function defaultRoute(target: RouteTarget, { effects, clusters }: RouteParts, origins: Set<Origin>): Route {
   const cluster = ownCluster(target, clusters)
-  const route: Route = { name: 'default', match: {}, action: { type: 'forward', clusters: [{ cluster, weight: 1 }] } }
+  const action: RouteAction = { type: 'forward', clusters: [{ cluster, weight: 1 }], ...withHost(undefined, externalHost([target])) }
+  const route: Route = { name: 'default', match: {}, action }
   return effects.route(route, target.service, target.port, origins)
 }

@@ -32,7 +32,9 @@ export function judgeListeners(gateway: Gateway, index: ObjectIndex): readonly L
   const { listeners } = gateway.spec
   return listeners.map((listener) => {
     const conflicted = conflictOf(listener, listeners)
-    const supported = KINDS[listener.protocol]
+    // what is behind TLS that ends here may also be bytes of any kind
+    const isOpaque = listener.protocol === 'TLS' && listener.tls?.mode !== 'Passthrough'
+    const supported = isOpaque ? ['TLSRoute', 'TCPRoute'] : KINDS[listener.protocol]
     const asked = listener.allowedRoutes?.kinds
     const supportedKinds = (supported ?? [])
       .filter((kind) => !asked?.length || asked.some((one) => one.kind === kind && (one.group ?? GATEWAY_GROUP) === GATEWAY_GROUP))

@@ -152,6 +152,7 @@ function translateRoute(
     judgement: { kind, route, origin, parents, ...(resolvedRefs ? { resolvedRefs } : {}) },
     translated: {
       origin,
+      ...(route.metadata.labels ? { labels: route.metadata.labels } : {}),
       kind: ({ HTTPRoute: 'http', GRPCRoute: 'grpc', TCPRoute: 'tcp', TLSRoute: 'tls' } as const)[kind],
       parents: parents.flatMap((parent) => parent.parents),
       hostnames,

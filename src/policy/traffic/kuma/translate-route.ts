@@ -57,6 +57,7 @@ export function translateRoute(
     return [
       {
         origin,
+        ...(route.metadata.labels ? { labels: route.metadata.labels } : {}),
         kind: isHttp ? 'http' : 'tcp',
         parents: found.parents,
         hostnames: (to.hostnames ?? []).map((host) => host.toLowerCase()),

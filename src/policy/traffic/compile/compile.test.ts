@@ -1,0 +1,390 @@
+import { describe, expect, test } from 'vitest'
+import fc from 'fast-check'
+import {
+  serviceKey,
+  type MeshServiceView,
+  type MeshWorld,
+  type PolicyPlugin,
+  type ProxyView,
+  type TrafficPolicy,
+  type TrafficRoute,
+} from '../input/index.ts'
+import type { Endpoint, Origin, ResourceOfType, ResourceType } from '../model/index.ts'
+import { defaultPolicies } from '../kuma/index.ts'
+import { POLICY_PLUGINS } from '../policies/index.ts'
+import { Compiler, type CompiledProxy } from './index.ts'
+import { MESH } from './test-world.ts'
+
+const origin = (name: string, kind = 'HTTPRoute', namespace = 'shop'): Origin => ({ kind, group: 'test', namespace, name })
+const endpoint = (address: string): Endpoint => ({ address: { address, port: 8080 }, state: 'ready' })
+
+function service(
+  name: string,
+  options: Partial<MeshServiceView> & { endpoints?: readonly Endpoint[]; protocol?: 'http' | 'tcp' } = {},
+): MeshServiceView {
+  const { endpoints = [], protocol = 'http', ...rest } = options
+  return {
+    kind: 'Service',
+    namespace: 'shop',
+    name,
+    labels: {},
+    vips: [`10.96.0.${name.length}`],
+    headless: false,
+    hostnames: [],
+    ports: [{ port: 80, name: protocol, protocol, targetPort: 8080, endpoints }],
+    ...rest,
+  }
+}
+
+const worldOf = (services: readonly MeshServiceView[], more: Partial<MeshWorld> = {}): MeshWorld => ({
+  mesh: MESH,
+  services: new Map(services.map((one) => [serviceKey(one.namespace, one.name), one])),
+  routes: [],
+  policies: [],
+  gateways: [],
+  secrets: new Map(),
+  trust: {},
+  ...more,
+})
+
+const proxy = (name: string, more: Partial<ProxyView> = {}): ProxyView => ({
+  name: `${name}.shop`,
+  kind: 'sidecar',
+  dataPlane: 'biplane',
+  namespace: 'shop',
+  pod: name,
+  labels: { app: name },
+  serviceAccount: name,
+  node: 'node-1',
+  ips: ['10.0.0.1'],
+  ports: [],
+  draining: false,
+  ...more,
+})
+
+const route = (name: string, to: string, more: Partial<TrafficRoute> = {}): TrafficRoute => ({
+  origin: origin(name),
+  kind: 'http',
+  parents: [{ type: 'service', namespace: 'shop', name: 'cart' }],
+  hostnames: [],
+  rules: [{ matches: [], backends: [{ namespace: 'shop', name: to, kind: 'Service', port: 80, weight: 1 }] }],
+  unmatched: 'notFound',
+  ...more,
+})
+
+function find<Type extends ResourceType>(compiled: CompiledProxy, type: Type, name: string): ResourceOfType[Type] | undefined {
+  return compiled.resources.find((one) => one.type === type && one.value.name === name)?.value as ResourceOfType[Type] | undefined
+}
+const resource = (compiled: CompiledProxy, name: string) => compiled.resources.find(({ value }) => value.name === name)
+const targets = (compiled: CompiledProxy): unknown =>
+  find(compiled, 'route', 'outbound|cart.shop:80')?.virtualHosts[0]?.routes.map(
+    ({ action }) => action.type === 'forward' && action.clusters.map(({ cluster }) => cluster),
+  )
+
+const SERVICES = [service('cart', { endpoints: [endpoint('10.0.0.5')] }), service('cart-v2'), service('db', { protocol: 'tcp' })]
+
+describe('what proxies have in common', () => {
+  test('is the same object for all of the same policies, whatever their namespace', () => {
+    const compiler = new Compiler(worldOf(SERVICES, { policies: defaultPolicies([]) }), POLICY_PLUGINS)
+    const [a, b] = [compiler.compile(proxy('a')), compiler.compile(proxy('b', { namespace: 'ops' }))]
+    const shared = a.resources.filter(({ type }) => type !== 'proxy')
+    expect(shared.length).toBeGreaterThan(8)
+    for (const one of shared) expect(b.resources.find((other) => other === one)).toBe(one)
+  })
+
+  test('is the same object though the proxies want to reach different services', () => {
+    const compiler = new Compiler(worldOf(SERVICES), POLICY_PLUGINS)
+    const [all, some] = [compiler.compile(proxy('a')), compiler.compile(proxy('b', { reachable: ['shop/cart'] }))]
+    expect(resource(some, 'shop/cart|80')).toBe(resource(all, 'shop/cart|80'))
+    expect(resource(some, 'shop/db|80')).toBeUndefined()
+    expect(resource(all, 'shop/db|80')).toBeDefined()
+  })
+
+  test('is not shared by those whose routes differ', () => {
+    const only = route('only-a', 'cart-v2', { parents: [{ type: 'service', namespace: 'shop', name: 'cart', proxies: { name: 'a' } }] })
+    const compiler = new Compiler(worldOf(SERVICES, { routes: [only] }), POLICY_PLUGINS)
+    expect(targets(compiler.compile(proxy('a')))).toEqual([['shop/cart-v2|80']])
+    expect(targets(compiler.compile(proxy('b')))).toEqual([['shop/cart|80']])
+  })
+
+  test('is not shared by those of another namespace with a route of its own', () => {
+    const routes = [
+      route('producer', 'cart'),
+      route('consumer', 'cart-v2', { parents: [{ type: 'service', namespace: 'shop', name: 'cart', consumers: 'ops' }] }),
+    ]
+    const compiler = new Compiler(worldOf(SERVICES, { routes }), POLICY_PLUGINS)
+    expect(targets(compiler.compile(proxy('a')))).toEqual([['shop/cart|80']])
+    expect(targets(compiler.compile(proxy('a', { namespace: 'ops' })))).toEqual([['shop/cart-v2|80']])
+  })
+})
+
+describe('from world to world', () => {
+  const changed = [service('cart', { endpoints: [endpoint('10.0.0.6')] }), ...SERVICES.slice(1)]
+  const world = worldOf(SERVICES, { routes: [route('split', 'cart-v2')], policies: defaultPolicies([]) })
+
+  test('only what depends on a service that has changed is new', () => {
+    const first = new Compiler(world, POLICY_PLUGINS)
+    const before = first.compile(proxy('a'))
+    // routes and policies are made again each time: other objects, the same words
+    const after = new Compiler(
+      { ...worldOf(changed), routes: structuredClone(world.routes), policies: structuredClone(world.policies) },
+      POLICY_PLUGINS,
+      first,
+    ).compile(proxy('a'))
+    expect(find(after, 'endpoints', 'shop/cart-v2|80')).toBe(find(before, 'endpoints', 'shop/cart-v2|80'))
+    expect(resource(after, 'outbound|10.96.0.2|80')).toBe(resource(before, 'outbound|10.96.0.2|80'))
+    expect(resource(after, 'shop/db|80')).toBe(resource(before, 'shop/db|80'))
+    expect(after).toEqual(new Compiler({ ...world, services: worldOf(changed).services }, POLICY_PLUGINS).compile(proxy('a')))
+  })
+
+  test.each([
+    ['a backend that goes', worldOf([SERVICES[0]!, SERVICES[2]!], { routes: world.routes, policies: world.policies })],
+    ['a service more', worldOf([...SERVICES, service('new')], { routes: world.routes, policies: world.policies })],
+    ['a route more', { ...world, routes: [...world.routes, route('more', 'cart')] }],
+    ['a policy less', { ...world, policies: world.policies.slice(1) }],
+    ['mutual TLS off', { ...world, mesh: { ...MESH, mtls: false } }],
+    ['nothing', world],
+  ])('%s: as if compiled anew', (_, next) => {
+    const first = new Compiler(world, POLICY_PLUGINS)
+    first.compile(proxy('a'))
+    const second = new Compiler(next, POLICY_PLUGINS, first)
+    second.compile(proxy('a'))
+    expect(new Compiler(next, POLICY_PLUGINS, second).compile(proxy('a'))).toEqual(new Compiler(next, POLICY_PLUGINS).compile(proxy('a')))
+    expect(second.compile(proxy('a'))).toEqual(new Compiler(next, POLICY_PLUGINS).compile(proxy('a')))
+  })
+
+  test('a backend that comes back is found', () => {
+    const without = new Compiler(worldOf([SERVICES[0]!], { routes: world.routes }), POLICY_PLUGINS)
+    expect(targets(without.compile(proxy('a')))).toEqual([['!invalid']])
+    const back = new Compiler(worldOf(SERVICES, { routes: world.routes }), POLICY_PLUGINS, without)
+    expect(targets(back.compile(proxy('a')))).toEqual([['shop/cart-v2|80']])
+  })
+})
+
+describe('routes', () => {
+  const actionOf = (rule: Partial<TrafficRoute['rules'][number]>, policies: readonly TrafficPolicy[] = []) =>
+    find(
+      new Compiler(
+        worldOf(SERVICES, { routes: [{ ...route('r', 'cart'), rules: [{ ...route('r', 'cart').rules[0]!, ...rule }] }], policies }),
+        POLICY_PLUGINS,
+      ).compile(proxy('a')),
+      'route',
+      'outbound|cart.shop:80',
+    )?.virtualHosts[0]?.routes[0]?.action
+
+  test.each([
+    ['its own time', { timeoutMs: 9000 }, { timeoutMs: 9000 }],
+    ['no time at all', { timeoutMs: 0 }, { timeoutMs: 0 }],
+    ['the time of one try, where there is but one', { timeoutMs: 9000, perTryTimeoutMs: 2000 }, { timeoutMs: 2000 }],
+    ['the whole time where it is shorter', { timeoutMs: 1000, perTryTimeoutMs: 2000 }, { timeoutMs: 1000 }],
+    ['the time of one try, where the whole has none', { timeoutMs: 0, perTryTimeoutMs: 2000 }, { timeoutMs: 2000 }],
+  ])('have %s', (_, rule, expected) => {
+    const action = actionOf(rule)
+    expect(action).toMatchObject(expected)
+    expect(action).not.toHaveProperty('retry')
+  })
+
+  test('say more than policies', () => {
+    expect(actionOf({ timeoutMs: 9000, perTryTimeoutMs: 2000, retry: { attempts: 2 } }, defaultPolicies([]))).toMatchObject({
+      timeoutMs: 9000,
+      retry: { attempts: 2, perTryTimeoutMs: 2000, backOff: { baseMs: 25, maxMs: 250 } },
+    })
+    expect(actionOf({}, defaultPolicies([]))).toMatchObject({ timeoutMs: 15_000, retry: { attempts: 5 } })
+  })
+
+  test('whose pattern is none are left out, and their object told', () => {
+    const bad = { ...route('bad', 'cart'), rules: [{ ...route('bad', 'cart').rules[0]!, matches: [{ path: { regex: '(' } }, {}] }] }
+    const compiled = new Compiler(worldOf(SERVICES, { routes: [bad] }), POLICY_PLUGINS).compile(proxy('a'))
+    expect(targets(compiled)).toEqual([['shop/cart|80']])
+    expect(compiled.findings).toMatchObject([{ origin: { kind: 'HTTPRoute', name: 'bad' }, type: 'Invalid', reason: 'NotCompiled' }])
+  })
+
+  test('to servers outside ask for them by their own name', () => {
+    const pay = service('pay', {
+      kind: 'MeshExternalService',
+      external: { discovery: { type: 'dns', hosts: [{ host: 'pay.example.com', port: 443 }] } },
+    })
+    const compiled = new Compiler(worldOf([pay, ...SERVICES], { routes: [route('out', 'pay')] }), POLICY_PLUGINS).compile(proxy('a'))
+    for (const name of ['outbound|pay.shop:80', 'outbound|cart.shop:80'])
+      expect(find(compiled, 'route', name)?.virtualHosts[0]?.routes[0]?.action).toMatchObject({ rewrite: { host: 'pay.example.com' } })
+  })
+})
+
+describe('what cannot be compiled', () => {
+  const broken: PolicyPlugin<unknown> = {
+    type: 'Broken',
+    merge: () => ({}),
+    cluster: (_, cluster) => {
+      if (cluster.name === 'shop/cart|80') throw new Error('cannot do that')
+      return cluster
+    },
+    inboundHttp: () => {
+      throw new Error('nor that')
+    },
+    proxy: () => {
+      throw new Error('nor the whole')
+    },
+  }
+  const policies: TrafficPolicy[] = [
+    {
+      type: 'Broken',
+      origin: origin('bad', 'Broken'),
+      proxies: {},
+      rank: [0],
+      to: [{ target: {}, conf: {} }],
+      rules: [{ matches: [], conf: {} }],
+      conf: {},
+    },
+  ]
+
+  test('is left out, the policy is told, the rest goes on', () => {
+    const ports = [{ port: 8080, name: 'http', protocol: 'http' as const, services: [] }]
+    const compiled = new Compiler(worldOf(SERVICES, { policies }), [broken, ...POLICY_PLUGINS]).compile(proxy('a', { ports }))
+    expect(compiled.findings.map((one) => `${one.origin.kind}/${one.origin.name} ${one.message}`)).toEqual([
+      'Broken/bad port 8080 cannot be compiled and is left out: nor that',
+      'Broken/bad settings cannot be compiled and is left out: nor the whole',
+      'Broken/bad port 80 of service shop/cart cannot be compiled and is left out: cannot do that',
+    ])
+    expect(resource(compiled, 'shop/db|80')).toBeDefined()
+    expect(find(compiled, 'listener', 'outbound|10.96.0.4|80')).toBeUndefined()
+  })
+})
+
+// worlds of few names, so that their parts meet
+const name = fc.constantFrom('cart', 'cart-v2', 'db', 'gone')
+const arbitraryService = fc.record({
+  kind: fc.constantFrom('Service' as const, 'MeshExternalService' as const, 'MeshMultiZoneService' as const),
+  namespace: fc.constantFrom('shop', 'ops'),
+  name,
+  labels: fc.dictionary(fc.constantFrom('a', 'b'), fc.constantFrom('1', '2')),
+  vips: fc.array(fc.constantFrom('10.96.0.1', 'fd00::1', ''), { maxLength: 2 }),
+  headless: fc.boolean(),
+  hostnames: fc.constant([]),
+  ports: fc.array(
+    fc.record({
+      port: fc.constantFrom(80, 0, 443),
+      name: fc.string({ maxLength: 3 }),
+      protocol: fc.constantFrom('http' as const, 'http2' as const, 'grpc' as const, 'tcp' as const, 'tls' as const, 'auto' as const),
+      targetPort: fc.constantFrom(8080, 'web'),
+      endpoints: fc.array(fc.constantFrom('10.0.0.5', 'nonsense').map(endpoint), { maxLength: 2 }),
+    }),
+    { maxLength: 2 },
+  ),
+})
+const arbitraryMatch = fc.record(
+  {
+    path: fc.oneof(
+      fc.record({ regex: fc.constantFrom('(', 'a+') }),
+      fc.record({ pathPrefix: fc.constantFrom('', '/', '/a') }),
+      fc.record({ exact: fc.string() }),
+    ),
+    method: fc.string({ maxLength: 4 }),
+    headers: fc.array(fc.record({ name: fc.string(), value: fc.record({ regex: fc.constantFrom('[', '.') }) }), { maxLength: 1 }),
+  },
+  { requiredKeys: [] },
+)
+const arbitraryBackend = fc.record({
+  namespace: fc.constantFrom('shop', 'ops'),
+  name,
+  kind: fc.constant('Service' as const),
+  port: fc.constantFrom(80, 443),
+  weight: fc.nat(2),
+})
+const arbitraryRoute = fc.record({
+  origin: name.map((one) => origin(one)),
+  kind: fc.constantFrom('http' as const, 'grpc' as const, 'tcp' as const, 'tls' as const),
+  parents: fc.array(
+    fc.oneof(
+      name.map((one) => ({ type: 'service' as const, namespace: 'shop', name: one })),
+      name.map((one) => ({ type: 'service' as const, namespace: 'shop', name: one, consumers: 'ops' })),
+      fc.constantFrom('a', 'b').map((section) => ({ type: 'gateway' as const, namespace: 'shop', name: 'edge', section })),
+    ),
+    { maxLength: 2 },
+  ),
+  hostnames: fc.array(fc.constantFrom('*', '*.example.com', 'a.example.com', ''), { maxLength: 2 }),
+  rules: fc.array(
+    fc.record({ matches: fc.array(arbitraryMatch, { maxLength: 2 }), backends: fc.array(arbitraryBackend, { maxLength: 2 }) }),
+    { maxLength: 2 },
+  ),
+  unmatched: fc.constantFrom('notFound' as const, 'passThrough' as const),
+})
+const arbitraryGateway = fc.record({
+  gateway: fc.constant({ namespace: 'shop', name: 'edge' }),
+  section: fc.constantFrom('a', 'b'),
+  port: fc.constantFrom(80, 443),
+  protocol: fc.constantFrom('http' as const, 'https' as const, 'tls' as const, 'tcp' as const),
+  hostname: fc.constantFrom('a.example.com', '*.example.com'),
+  tls: fc.constantFrom({ mode: 'passthrough' as const }, { mode: 'terminate' as const, certificates: ['none'], alpn: [] }),
+  origin: fc.constant(origin('edge', 'Gateway')),
+})
+// confs that no translator makes: plug-ins may throw on them
+const arbitraryPolicy = fc.record({
+  type: fc.constantFrom(...POLICY_PLUGINS.map(({ type }) => type)),
+  origin: name.map((one) => origin(one, 'Policy')),
+  proxies: fc.constantFrom({}, { labels: { app: 'a' } }, { kinds: ['gateway' as const] }),
+  rank: fc.array(fc.nat(2), { maxLength: 2 }),
+  to: fc.array(
+    fc.record({
+      target: fc.constantFrom({}, { service: { name: 'cart' } }, { route: { name: 'cart' } }),
+      conf: fc.object({ maxDepth: 2 }),
+    }),
+    { maxLength: 2 },
+  ),
+  rules: fc.array(fc.record({ matches: fc.constant([]), conf: fc.anything({ maxDepth: 2 }) }), { maxLength: 2 }),
+  conf: fc.anything({ maxDepth: 2 }),
+})
+
+test('never throws, refers to nothing that is not there, and is the same the second time', () => {
+  fc.assert(
+    fc.property(
+      fc.array(arbitraryService, { maxLength: 4 }),
+      fc.array(arbitraryRoute, { maxLength: 4 }),
+      fc.array(arbitraryPolicy, { maxLength: 3 }),
+      fc.array(arbitraryGateway, { maxLength: 4 }),
+      fc.constantFrom('sidecar' as const, 'gateway' as const, 'node' as const),
+      fc.constantFrom('biplane' as const, 'grpc' as const),
+      (services, routes, policies, gateways, kind, dataPlane) => {
+        const world = worldOf(services as MeshServiceView[], {
+          routes: routes as TrafficRoute[],
+          policies: policies as TrafficPolicy[],
+          gateways,
+        })
+        const ports = [{ port: 8080, name: 'http', protocol: 'auto' as const, services: [{ namespace: 'shop', name: 'cart', port: 80 }] }]
+        const one = proxy('a', { kind, dataPlane, ports, ...(kind === 'gateway' ? { gateway: 'shop/edge' } : {}) })
+        const first = new Compiler(world, POLICY_PLUGINS)
+        const compiled = first.compile(one)
+        expect(dangling(compiled)).toEqual([])
+        expect(new Compiler(world, POLICY_PLUGINS, first).compile(one)).toEqual(compiled)
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
+
+function dangling({ resources }: CompiledProxy): readonly string[] {
+  const has = new Set(resources.map(({ type, value }) => `${type} ${value.name}`))
+  expect(has.size).toBe(resources.length)
+  const wanted = resources.flatMap(({ type, value }): string[] => {
+    switch (type) {
+      case 'listener':
+        return value.chains.flatMap(({ http, tcp }) => [
+          ...(http ? [`route ${http.routes}`] : []),
+          ...(tcp?.clusters ?? []).map(({ name: one }) => `cluster ${one}`),
+        ])
+      case 'route':
+        return value.virtualHosts.flatMap(({ routes }) =>
+          routes.flatMap(({ action }) =>
+            action.type === 'forward' ? [...action.clusters, ...(action.mirrors ?? [])].map(({ cluster }) => `cluster ${cluster}`) : [],
+          ),
+        )
+      case 'cluster':
+        return value.discovery.type === 'eds' ? [`endpoints ${value.discovery.name}`] : []
+      case 'proxy':
+        return (value.listeners ?? []).map((one) => `listener ${one}`)
+      default:
+        return []
+    }
+  })
+  // of gRPC the server has its routes in the listener
+  return wanted.filter((one) => !has.has(one) && one !== 'cluster !invalid' && !one.startsWith('route inbound|'))
+}
