@@ -18,11 +18,15 @@ export interface JwksSource {
 /** A set that could not be had is asked for again after this time; a token with an unknown key makes it be asked for no more often. */
 const AGAIN_MS = 5_000
 
-/** Keys given with the configuration, or fetched, kept for `cacheMs` and fetched again before that is over. What was fetched last goes on counting while nobody answers. */
+/**
+ * Keys given with the configuration, or fetched, kept for `cacheMs` and fetched again when that is over, unless nobody has asked for them since: then with the
+ * next request. What was fetched last goes on counting while nobody answers.
+ */
 export function openJwks(provider: JwtProvider, parts: { readonly fetch: FetchText; readonly clock: Clock }): JwksSource {
   if (provider.jwks !== undefined) {
-    const text = provider.jwks
-    return { keys: async () => parseJwks(text), refresh: () => Promise.resolve(), close: () => {} }
+    const keys = Promise.resolve(provider.jwks).then(parseJwks)
+    keys.catch(() => {})
+    return { keys: () => keys, refresh: () => Promise.resolve(), close: () => {} }
   }
   const remote = provider.remoteJwks
   if (!remote)
@@ -38,10 +42,15 @@ export function openJwks(provider: JwtProvider, parts: { readonly fetch: FetchTe
   let fetching: Promise<void> | undefined
   let timer: Timer | undefined
   let closed = false
+  /** Somebody has asked since they were fetched. */
+  let isUsed = false
+  /** Too old, and not fetched again. */
+  let isStale = false
 
   const fetchNow = (): Promise<void> => {
     timer?.cancel()
     lastAtMs = clock.monotonic()
+    isUsed = isStale = false
     fetching ??= parts
       .fetch(remote)
       .then((text) => {
@@ -56,11 +65,18 @@ export function openJwks(provider: JwtProvider, parts: { readonly fetch: FetchTe
     return fetching
   }
   const schedule = (afterMs: number): void => {
-    if (!closed) timer = clock.after(afterMs, () => void fetchNow())
+    timer?.cancel()
+    if (closed) isStale = true
+    else
+      timer = clock.after(afterMs, () => {
+        if (isUsed) void fetchNow()
+        else isStale = true
+      })
   }
   return {
     async keys() {
-      if (!held) await (fetching ?? (clock.monotonic() - lastAtMs >= AGAIN_MS ? fetchNow() : undefined))
+      isUsed = true
+      if (!held || isStale) await (fetching ?? (clock.monotonic() - lastAtMs >= AGAIN_MS ? fetchNow() : undefined))
       if (!held) throw new Error(`the keys of provider ${provider.name} cannot be had: ${problem}`)
       return held
     },
@@ -68,7 +84,7 @@ export function openJwks(provider: JwtProvider, parts: { readonly fetch: FetchTe
       if (clock.monotonic() - lastAtMs >= AGAIN_MS) await fetchNow()
     },
     close() {
-      closed = true
+      closed = isStale = true
       timer?.cancel()
     },
   }

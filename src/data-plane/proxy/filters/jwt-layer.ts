@@ -24,9 +24,10 @@ const BEARER = [{ name: 'authorization', prefix: 'Bearer ' }]
  */
 export function createJwtLayer(
   filter: JwtFilter,
-  parts: { readonly fetch: FetchText; readonly clock: Clock },
+  parts: { readonly clock: Clock } & ({ readonly fetch: FetchText } | { readonly jwks: (provider: JwtProvider) => JwksSource }),
 ): { readonly layer: Layer; close(): void } {
-  const providers: readonly Provider[] = filter.providers.map((config) => ({ config, jwks: openJwks(config, parts) }))
+  const open = 'jwks' in parts ? parts.jwks : (provider: JwtProvider) => openJwks(provider, parts)
+  const providers: readonly Provider[] = filter.providers.map((config) => ({ config, jwks: open(config) }))
   const claimHeaders = new Set(filter.providers.flatMap(({ claimsToHeaders = [] }) => claimsToHeaders.map(({ header }) => header)))
   const layer: Layer = (inner) => (exchange) => {
     for (const header of claimHeaders) exchange.request.headers.remove(header)

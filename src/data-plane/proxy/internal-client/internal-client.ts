@@ -46,7 +46,10 @@ const MAX_BYTES = 1_048_576
 /** How often a request is sent again that nothing was done with. */
 const TRIES_AGAIN = 2
 
-export function createInternalClient(parts: { readonly clusters: ClusterManager; readonly wheel: TimerWheel }): InternalClient {
+export function createInternalClient(parts: {
+  readonly clusters: Pick<ClusterManager, 'get'>
+  readonly wheel: TimerWheel
+}): InternalClient {
   const { clusters, wheel } = parts
 
   const ask = (endpoint: EngineEndpoint, request: InternalRequest, options: CallOptions): PendingCall => {
