@@ -1,4 +1,4 @@
-import type { MetricTable } from './metric-table.ts'
+import { BlockLayout, type BlockMetric, type MetricLabels, type MetricTable } from './metric-table.ts'
 
 /** Counters of clusters by our names for them; the value is Envoy's name behind `envoy_cluster_`. */
 const CLUSTER_COUNTERS = {
@@ -59,13 +59,65 @@ export interface ClusterStats extends Slots<typeof CLUSTER_COUNTERS>, Slots<type
 
 /** @param name what metrics call the cluster */
 export function clusterStats(table: MetricTable, name: string): ClusterStats {
-  const labels = { envoy_cluster_name: name }
-  return {
-    ...slots(CLUSTER_COUNTERS, (metric) => table.counter(`envoy_cluster_${metric}`, labels)),
-    ...slots(CLUSTER_GAUGES, (metric) => table.gauge(`envoy_cluster_${metric}`, labels)),
-    table,
-    time: table.histogram('envoy_cluster_upstream_rq_time', labels),
-    response: responseCounter(table, 'envoy_cluster_upstream_rq', labels),
+  return new ClusterSlots(table, name) as unknown as ClusterStats
+}
+
+const TIME = 'envoy_cluster_upstream_rq_time'
+const CLASSES = [1, 2, 3, 4, 5]
+
+const CLUSTER_LAYOUT = new BlockLayout([
+  ...Object.values(CLUSTER_COUNTERS).map((metric): BlockMetric => ({ kind: 'counter', name: `envoy_cluster_${metric}` })),
+  ...CLASSES.map((n): BlockMetric => ({
+    kind: 'counter',
+    name: 'envoy_cluster_upstream_rq_xx',
+    labels: { envoy_response_code_class: String(n) },
+  })),
+  ...Object.values(CLUSTER_GAUGES).map((metric): BlockMetric => ({ kind: 'gauge', name: `envoy_cluster_${metric}` })),
+  { kind: 'histogram', name: TIME },
+])
+
+const offsetOf = (metric: string): number =>
+  CLUSTER_LAYOUT.offsets[CLUSTER_LAYOUT.metrics.findIndex(({ name }) => name === `envoy_cluster_${metric}`)] as number
+
+const FIRST_CLASS = offsetOf('upstream_rq_xx')
+
+/** A proxy has many clusters, most of which see no request: slots are counted from the first, and codes come with the first response. */
+class ClusterSlots {
+  readonly table: MetricTable
+  readonly #first: number
+  readonly #labels: MetricLabels
+  /** By status; 0: none yet. */
+  #codes: Int32Array | undefined
+
+  static {
+    for (const [key, metric] of Object.entries({ ...CLUSTER_COUNTERS, ...CLUSTER_GAUGES, time: 'upstream_rq_time' })) {
+      const offset = offsetOf(metric)
+      Object.defineProperty(ClusterSlots.prototype, key, {
+        get(this: ClusterSlots) {
+          return this.#first + offset
+        },
+      })
+    }
+  }
+
+  constructor(table: MetricTable, name: string) {
+    this.table = table
+    this.#labels = { envoy_cluster_name: name }
+    this.#first = table.block(CLUSTER_LAYOUT, this.#labels)
+  }
+
+  /** Series of single codes are made when a code is first seen: at most 500 for each cluster, whatever an upstream answers. */
+  response(status: number): void {
+    const code = status >= 100 && status <= 599 ? status : 599
+    const codes = (this.#codes ??= new Int32Array(600))
+    // slots count from 0
+    let slot = (codes[code] as number) - 1
+    if (slot < 0) {
+      slot = this.table.counter('envoy_cluster_upstream_rq', { envoy_response_code: String(code), ...this.#labels })
+      codes[code] = slot + 1
+    }
+    this.table.inc(slot)
+    this.table.inc(this.#first + FIRST_CLASS + Math.trunc(code / 100) - 1)
   }
 }
 
@@ -149,17 +201,5 @@ function slots<T extends Readonly<Record<string, string>>>(names: T, slotOf: (me
 }
 
 function classSlots(table: MetricTable, name: string, labels: Readonly<Record<string, string>>): number[] {
-  return [1, 2, 3, 4, 5].map((n) => table.counter(name, { envoy_response_code_class: String(n), ...labels }))
-}
-
-/** Series of single codes are made when a code is first seen: at most 500 for each cluster, whatever an upstream answers. */
-function responseCounter(table: MetricTable, name: string, labels: Readonly<Record<string, string>>): (status: number) => void {
-  const classes = classSlots(table, `${name}_xx`, labels)
-  const codes = new Int32Array(600).fill(-1)
-  return (status) => {
-    const code = status >= 100 && status <= 599 ? status : 599
-    if (codes[code] === -1) codes[code] = table.counter(name, { envoy_response_code: String(code), ...labels })
-    table.inc(codes[code] as number)
-    table.inc(classes[Math.trunc(code / 100) - 1] as number)
-  }
+  return CLASSES.map((n) => table.counter(name, { envoy_response_code_class: String(n), ...labels }))
 }

@@ -8,7 +8,17 @@ import { systemClock } from '../../../base/clock.ts'
 import { DEFAULT_ACCESS_LOG_FORMAT, type AccessLog } from '../../../policy/traffic/model/index.ts'
 import { forwardTo, route, StackFixture } from '../layers/stack-fixture.ts'
 import { compileTime } from './start-time.ts'
-import { AccessLogger, compileLogFormat, httpStats, LogWriter, MetricTable, openFileSink, openTcpSink, type LineSink } from './index.ts'
+import {
+  AccessLogger,
+  BlockLayout,
+  compileLogFormat,
+  httpStats,
+  LogWriter,
+  MetricTable,
+  openFileSink,
+  openTcpSink,
+  type LineSink,
+} from './index.ts'
 
 describe('metrics', () => {
   it('shows counters, gauges and histograms', () => {
@@ -27,6 +37,39 @@ describe('metrics', () => {
     expect(text).toContain('c_sum 7000001.1\nc_count 3\n')
     expect(table.render({ shows: (name) => name === 'b' })).toBe('# TYPE b gauge\nb 2.5\n')
     expect(() => table.gauge('a_total')).toThrow(/a_total is a counter/)
+  })
+
+  it('shows blocks as if each of their metrics were a series', () => {
+    const plain = new MetricTable()
+    const blocks = new MetricTable(3)
+    const layout = new BlockLayout([
+      { kind: 'counter', name: 'a_total' },
+      { kind: 'histogram', name: 'b' },
+      { kind: 'counter', name: 'c', labels: { class: '2' } },
+      { kind: 'counter', name: 'c', labels: { class: '5' } },
+    ])
+    for (const name of ['x', 'y']) {
+      const first = blocks.block(layout, { name })
+      expect(blocks.block(layout, { name })).toBe(first)
+      const [a, b, , c5] = layout.offsets.map((offset) => first + offset) as [number, number, number, number]
+      blocks.inc(a)
+      blocks.observe(b, 7)
+      blocks.inc(c5)
+      plain.inc(plain.counter('a_total', { name }))
+      plain.observe(plain.histogram('b', { name }), 7)
+      plain.counter('c', { class: '2', name })
+      plain.inc(plain.counter('c', { class: '5', name }))
+    }
+    const sorted = (table: MetricTable): string[] => table.render().split('\n').sort()
+    expect(sorted(blocks)).toEqual(sorted(plain))
+    expect(blocks.block(layout, { name: 'z' })).toBeGreaterThan(0)
+    expect(blocks.block(layout, { name: 'too much' })).toBe(blocks.block(layout, { name: '_overflow' }))
+    const freed = blocks.block(layout, { name: 'x' })
+    blocks.release('name', 'x')
+    blocks.release('name', '_overflow')
+    expect(blocks.render()).not.toContain('"x"')
+    expect(blocks.series).toBe(2)
+    expect(blocks.block(layout, { name: 'next' }) === freed || blocks.values[freed] === 0).toBe(true)
   })
 
   it('is bounded, and gives slots back', () => {
