@@ -128,13 +128,15 @@ class TranscodedStream implements UpstreamStream, UpstreamEvents {
   onData(buffer: Buffer, start: number, end: number): void {
     if (this.#isOver) return
     if (this.#isPlain) return this.#events.onData(buffer, start, end)
+    let parts: AnswerPart[]
     try {
       // messages may lie in memory that is used again
-      for (const message of this.#reader.push(Buffer.copyBytesFrom(buffer, start, end - start)))
-        this.#take(this.#parts.call.decode(message))
+      const messages = this.#reader.push(Buffer.copyBytesFrom(buffer, start, end - start))
+      parts = messages.map((message) => this.#parts.call.decode(message))
     } catch (error) {
-      this.#break(`the upstream's answer cannot be told as JSON: ${messageOf(error)}`)
+      return this.#break(`the upstream's answer cannot be told as JSON: ${messageOf(error)}`)
     }
+    for (const part of parts) this.#take(part)
   }
 
   onEnd(trailers?: Headers): void {
@@ -164,7 +166,7 @@ class TranscodedStream implements UpstreamStream, UpstreamEvents {
   #take(part: AnswerPart): void {
     if (this.#isOver) return
     if (!this.#parts.call.serverStreaming) {
-      if (this.#answer) throw new Error('there are two messages instead of one')
+      if (this.#answer) return this.#break('the call has two answers instead of one')
       this.#answer = part
       return
     }
