@@ -5,7 +5,7 @@ import type { Connection, ConnectionHandler } from '../../transport/contract.ts'
 import type { UpstreamEvents, UpstreamRequest, UpstreamStream } from '../contract.ts'
 import { HeaderList } from '../header-list.ts'
 import type { Deadline } from '../timer-wheel.ts'
-import { OutputBuffer } from './output-buffer.ts'
+import { OutputBuffer, readBegins, readEnded } from './output-buffer.ts'
 
 /** Who keeps the connection when nothing is asked on it. */
 export interface ConnectionOwner {
@@ -100,11 +100,14 @@ export class Http1ClientConnection implements ConnectionHandler {
     // nobody asked: whatever it is, it is no answer to the next request
     if (!exchange) return this.#connection.destroy()
     exchange.hasBytes = true
+    readBegins()
     try {
       this.#read(buffer, start, end)
     } catch (error) {
       if (!(error instanceof Http1Error)) throw error
       this.#fail({ kind: 'protocol', message: error.message, unprocessed: false })
+    } finally {
+      readEnded()
     }
   }
 

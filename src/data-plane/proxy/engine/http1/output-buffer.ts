@@ -8,17 +8,13 @@ const COPY_BELOW = 16 * 1024
 /** Composes output of one connection so that a head and what follows at once leave in one write. */
 export class OutputBuffer {
   readonly #connection: Connection
-  readonly #flushNow: () => void
+  readonly #flushNow = (): void => this.flushScheduled()
   #text = ''
   #isScheduled = false
   #hasRoom = true
 
   constructor(connection: Connection) {
     this.#connection = connection
-    this.#flushNow = () => {
-      this.#isScheduled = false
-      this.flush()
-    }
   }
 
   text(text: string): void {
@@ -44,8 +40,14 @@ export class OutputBuffer {
   flushSoon(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
+    if (reads > 0) soon.push(this)
     // cheaper than queueMicrotask, which notes who has asked
-    void RESOLVED.then(this.#flushNow)
+    else void RESOLVED.then(this.#flushNow)
+  }
+
+  flushScheduled(): void {
+    this.#isScheduled = false
+    this.flush()
   }
 
   /** @returns false: wait */
@@ -80,4 +82,20 @@ export class OutputBuffer {
 }
 
 const RESOLVED = Promise.resolve()
+
+/** Reads that are being worked through, and what is to go out behind them. */
+let reads = 0
+const soon: OutputBuffer[] = []
+
+/** Begins to work through bytes that have come: what is to be flushed soon waits for `readEnded`. */
+export function readBegins(): void {
+  reads++
+}
+
+export function readEnded(): void {
+  if (--reads > 0) return
+  for (let at = 0; at < soon.length; at++) (soon[at] as OutputBuffer).flushScheduled()
+  soon.length = 0
+}
+
 const scratch = Buffer.allocUnsafeSlow(SIZE) as Buffer & { latin1Write(text: string, offset: number): number }
