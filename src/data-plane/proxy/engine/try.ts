@@ -38,6 +38,8 @@ export class Try implements UpstreamEvents {
     const hasBody = !request.endsWithHead || request.upgrade !== undefined
     const downstreamProtocol = connection.protocol === 'http2' ? 'http2' : 'http1'
     this.#stream = (endpoint as EngineEndpoint).open({ head, hasBody, downstreamProtocol }, this)
+    // a pooled connection is ready at once, before its stream was known: what was held of the body could not go
+    if (this.isReady) this.#exchange.upstreamReady(this)
     if (isRequestWhole && !hasBody) this.isReady = true
   }
 
@@ -70,7 +72,7 @@ export class Try implements UpstreamEvents {
   onReady(): void {
     if (this.#isOver) return
     this.isReady = true
-    this.#exchange.upstreamReady(this)
+    if (this.#stream) this.#exchange.upstreamReady(this)
   }
 
   onInformational(status: number, headers: Headers): void {

@@ -144,6 +144,16 @@ describe('external authorization over HTTP', () => {
     expect(got.body === body).toBe(true)
   })
 
+  it('sends a body on that had to wait, also where a pooled connection is ready at once', async () => {
+    fixture.cluster('authority', [await fixture.http((_, response) => void response.end())])
+    const made = await proxyWith({ maxBodyBytes: 10 })
+    for (let i = 0; i < 3; i++) {
+      expect((await send(made.port, { method: 'POST', body: 'hello' })).got.body).toBe('hello')
+      expect((await send(made.port)).got.body).toBe('')
+    }
+    expect(made.endpoint.connections).toBe(1)
+  })
+
   it('stops asking for a client that has gone', async () => {
     const came = vi.fn<() => void>()
     const gone = vi.fn<() => void>()
