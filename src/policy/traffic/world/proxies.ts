@@ -1,7 +1,7 @@
 import type { Namespace, Node, Pod, Service } from '../../../api/generated/types.ts'
 import { labelsMatch } from './labels-match.ts'
 import type { InboundPortView, ProxyView } from '../input/index.ts'
-import { HEALTH_PORT, proxyName, REACHABLE_ANNOTATION, SIDECAR_CONTAINER } from '../model/index.ts'
+import { HEALTH_PORT, proxyName, REACHABLE_ANNOTATION, SIDECAR_CONTAINER, type Protocol } from '../model/index.ts'
 import { excludedInbound, gatewayName, meshRole } from './mesh-pods.ts'
 import { portProtocol } from './port-protocol.ts'
 
@@ -46,9 +46,16 @@ export function proxyView(
 
 const withNamespace = (text: string, namespace: string): string => (text.includes('/') ? text : `${namespace}/${text}`)
 
+/** What a port speaks of which services say several things: nobody's connections may be refused for it. */
+function inCommon(said: readonly Protocol[]): Protocol | undefined {
+  const [first, ...others] = new Set(said)
+  if (others.length === 0) return first
+  return said.every((one) => one === 'http' || one === 'http2' || one === 'grpc') ? 'http' : 'auto'
+}
+
 /** Ports of the containers, and those that services lead to. A service's word about the protocol counts more than the port's name. */
 function inboundPorts(pod: Pod, services: readonly Service[]): readonly InboundPortView[] {
-  const ports = new Map<number, { name: string; protocol: InboundPortView['protocol']; services: InboundPortView['services'][number][] }>()
+  const ports = new Map<number, { name: string; protocol: Protocol; said: Protocol[]; services: InboundPortView['services'][number][] }>()
   const lasting = (pod.spec?.initContainers ?? []).filter(
     ({ name, restartPolicy }) => restartPolicy === 'Always' && name !== SIDECAR_CONTAINER,
   )
@@ -57,20 +64,23 @@ function inboundPorts(pod: Pod, services: readonly Service[]): readonly InboundP
   const isLeftAlone = (port: number): boolean => port === HEALTH_PORT || excluded.has(port)
   const declared = containers.flatMap((container) => container.ports ?? []).filter(({ protocol = 'TCP' }) => protocol === 'TCP')
   for (const { containerPort, name = '' } of declared) {
-    if (!isLeftAlone(containerPort)) ports.set(containerPort, { name, protocol: portProtocol({ name }), services: [] })
+    if (!isLeftAlone(containerPort)) ports.set(containerPort, { name, protocol: portProtocol({ name }), said: [], services: [] })
   }
-  for (const { metadata, spec } of services) {
+  for (const { metadata, spec } of services.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
     if (!spec?.selector || Object.keys(spec.selector).length === 0 || !labelsMatch(pod.metadata.labels, spec.selector)) continue
     for (const port of spec.ports ?? []) {
       if ((port.protocol ?? 'TCP') !== 'TCP') continue
       const target = port.targetPort ?? port.port
       const number = typeof target === 'number' ? target : declared.find(({ name }) => name === target)?.containerPort
       if (number === undefined || isLeftAlone(number)) continue
-      const known = ports.get(number) ?? { name: port.name ?? '', protocol: 'auto', services: [] }
+      const known = ports.get(number) ?? { name: port.name ?? '', protocol: 'auto', said: [], services: [] }
       const protocol = portProtocol(port)
+      if (protocol !== 'auto') known.said.push(protocol)
       known.services.push({ namespace: metadata.namespace ?? '', name: metadata.name, port: port.port })
-      ports.set(number, { ...known, protocol: protocol === 'auto' ? known.protocol : protocol })
+      ports.set(number, known)
     }
   }
-  return [...ports].sort(([a], [b]) => a - b).map(([port, view]) => ({ port, ...view }))
+  return [...ports]
+    .sort(([a], [b]) => a - b)
+    .map(([port, { name, protocol, said, services: leading }]) => ({ port, name, protocol: inCommon(said) ?? protocol, services: leading }))
 }

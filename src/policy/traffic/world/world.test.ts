@@ -273,6 +273,21 @@ describe('proxyView', () => {
     ])
   })
 
+  test.each([
+    ['grpc', 'http', 'http'],
+    ['http', 'tcp', 'auto'],
+    ['tcp', 'tcp', 'tcp'],
+    ['x', 'tcp', 'tcp'],
+    ['tcp', 'x', 'tcp'],
+  ])('of two services that say %s and %s of a port it speaks %s', (a, b, protocol) => {
+    const of = (name: string, port: string): Service => service({ ports: [{ name: port, port: 80, targetPort: 8080 }] }, name)
+    for (const services of [
+      [of('a', a), of('b', b)],
+      [of('b', b), of('a', a)],
+    ])
+      expect(view(pod('cart-1'), services)?.ports[0]?.protocol).toBe(protocol)
+  })
+
   test('leaves ports alone that are excluded', () => {
     const one = pod('cart-1', {
       ports: [{ containerPort: 8080 }, { containerPort: 9090 }],
