@@ -10,9 +10,24 @@ import { podIdentityOf } from './identity.ts'
 import { compileInbound } from './inbound.ts'
 import { OutboundSets, type OutboundSet } from './outbound-sets.ts'
 
-export interface CompiledProxy {
-  readonly resources: readonly CompiledResource[]
+/** The configuration of one proxy. */
+export class CompiledProxy {
+  /** What this proxy has alone. */
+  readonly own: readonly CompiledResource[]
+  /** What it has in common with others: the same array for all of them, and in the next world too where nothing in it has changed. */
+  readonly shared: readonly CompiledResource[]
   readonly findings: readonly Finding[]
+
+  constructor(own: readonly CompiledResource[], shared: readonly CompiledResource[], findings: readonly Finding[]) {
+    this.own = own
+    this.shared = shared
+    this.findings = findings
+  }
+
+  /** All of it, put together anew each time: with thousands of proxies and services that is dearer than compiling them. */
+  get resources(): readonly CompiledResource[] {
+    return [...this.own, ...this.shared]
+  }
 }
 
 /**
@@ -68,11 +83,10 @@ export class Compiler {
         )
       },
     )
-    return {
-      // a cluster that filters ask through may be one that is called anyway
-      resources: [...own.resources.filter(({ type, value }) => !shared?.names.has(`${type}/${value.name}`)), ...(shared?.resources ?? [])],
-      findings: [...own.findings, ...(shared?.findings ?? [])],
-    }
+    // a cluster that filters ask through may be one that is called anyway
+    const alone = own.resources.filter(({ type, value }) => !shared?.names.has(`${type}/${value.name}`))
+    const findings = shared && shared.findings.length > 0 ? [...own.findings, ...shared.findings] : own.findings
+    return new CompiledProxy(alone, shared?.resources ?? [], findings)
   }
 
   /** Says which of the choosy routes are for a proxy. */

@@ -90,6 +90,7 @@ describe('what proxies have in common', () => {
     const shared = a.resources.filter(({ type }) => type !== 'proxy')
     expect(shared.length).toBeGreaterThan(8)
     for (const one of shared) expect(b.resources.find((other) => other === one)).toBe(one)
+    expect(b.shared).toBe(a.shared)
   })
 
   test('is the same object though the proxies want to reach different services', () => {
@@ -151,6 +152,14 @@ describe('from world to world', () => {
     second.compile(proxy('a'))
     expect(new Compiler(next, POLICY_PLUGINS, second).compile(proxy('a'))).toEqual(new Compiler(next, POLICY_PLUGINS).compile(proxy('a')))
     expect(second.compile(proxy('a'))).toEqual(new Compiler(next, POLICY_PLUGINS).compile(proxy('a')))
+  })
+
+  test('nothing has changed: the same array', () => {
+    const first = new Compiler(world, POLICY_PLUGINS)
+    const before = first.compile(proxy('a'))
+    expect(new Compiler({ ...world, policies: structuredClone(world.policies) }, POLICY_PLUGINS, first).compile(proxy('a')).shared).toBe(
+      before.shared,
+    )
   })
 
   test('a backend that comes back is found', () => {

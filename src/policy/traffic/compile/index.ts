@@ -12,7 +12,7 @@
  *     effects       what policies do to each part (plug-ins of ../policies)
  *     compiled      collects; names, identity
  */
-export { Compiler, type CompiledProxy } from './compile-proxy.ts'
+export { CompiledProxy, Compiler } from './compile-proxy.ts'
 export type { CompiledResource } from './compiled.ts'
 export { podIdentityOf } from './identity.ts'
 export { clusterName, inboundCluster, outboundRoutes } from './names.ts'
