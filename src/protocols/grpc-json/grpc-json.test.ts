@@ -340,12 +340,13 @@ describe('requests', () => {
     expect(call('GET', '/v1/books?view_mode=a+b&pages=1&pages=2&filter.isOpen=true&deep=false&filter.next.color=RED&max_age=1.5s')).toEqual(
       ['ListBooks', { viewMode: 'a b', pages: [1, 2], filter: { isOpen: true, next: { color: 'RED' } }, maxAge: '1.500s' }],
     )
+    for (const deep of ['1', 'TRUE', 'yes']) expect(call('GET', `/v1/books?deep=${deep}`)).toEqual(['ListBooks', { deep: true }])
     for (const [query, reason] of [
       ['nobody=1', 'nobody: shop.v1.GetBookRequest has no field "nobody"'],
       ['name=a&name=b', 'name: is given more than once'],
       ['name.x=1', 'name.x: the field name of shop.v1.GetBookRequest has no fields of its own'],
       ['filter=1', 'filter: is a message, which no text is'],
-      ['deep=1', 'deep: is true or false, not "1"'],
+      ['deep=2', 'deep: is true or false, not "2"'],
       ['pages=x', 'pages[0]: is a whole number'],
     ] as const)
       expect(() => call('GET', `/v1/books?${query}`)).toThrow(reason)

@@ -154,11 +154,18 @@ function bind(schema: Schema, typeName: string, message: Mutable, path: string, 
   else put(message, key, fromText(field, texts[0] ?? ''))
 }
 
+/** As Envoy reads them. */
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ...['true', 't', 'yes', 'y', '1'].map((text) => [text, true] as const),
+  ...['false', 'f', 'no', 'n', '0'].map((text) => [text, false] as const),
+])
+
 /** Numbers are texts too in JSON; booleans are not. */
 function fromText({ type, typeName }: Field, text: string): Json {
   if (type === 'bool' || typeName === 'google.protobuf.BoolValue') {
-    if (text !== 'true' && text !== 'false') throw new GrpcJsonError(`is true or false, not ${JSON.stringify(text)}`)
-    return text === 'true'
+    const value = BOOLEANS.get(text.toLowerCase())
+    if (value === undefined) throw new GrpcJsonError(`is true or false, not ${JSON.stringify(text)}`)
+    return value
   }
   if (type === 'message' && (!hasOwnJson(typeName) || /\.(Any|Struct|ListValue|Value)$/.test(typeName)))
     throw new GrpcJsonError('is a message, which no text is')

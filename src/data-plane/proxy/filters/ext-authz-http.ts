@@ -5,14 +5,15 @@ import { isForeign, type AuthorityVerdict, type ShownBody } from './authority-ve
 
 /** What an authority is asked over HTTP: the request itself, with a few of its headers. Source: Envoy, ext_authz HttpService. */
 export function authorityRequest(filter: ExtAuthzFilter, request: RequestHead, body: ShownBody | undefined): InternalRequest {
-  const { pathPrefix = '', includeHeaders = [], maxBodyBytes = 0 } = filter
+  const { pathPrefix = '', includeHeaders = [] } = filter
   // a tunnel that HTTP/2 asks for is a GET where HTTP/1.1 does
   const method = request.upgrade !== undefined && request.method === 'CONNECT' ? 'GET' : request.method
   const names = new Set(['authorization', ...includeHeaders.filter(isForeign)])
   const headers = [...names].flatMap((name) => request.headers.getAll(name).map((value) => ({ name, value })))
-  if (maxBodyBytes > 0) headers.push({ name: 'x-envoy-auth-partial-body', value: String(body?.partial ?? false) })
+  if (body) headers.push({ name: 'x-envoy-auth-partial-body', value: String(body.partial) })
   const bytes = body?.bytes ?? new Uint8Array(0)
   const hasNone = bytes.length === 0 && (method === 'GET' || method === 'HEAD')
+  if (hasNone) headers.push({ name: 'content-length', value: '0' })
   return {
     method,
     path: `${pathPrefix}${request.path}`,

@@ -49,8 +49,7 @@ export function createExtAuthzLayer(filter: ExtAuthzFilter, parts: { readonly cl
     }
     const { endsWithHead, upgrade } = exchange.request
     // what follows an upgrade is no body
-    if (maxBodyBytes === 0 || upgrade !== undefined) judge(undefined)
-    else if (endsWithHead) judge({ bytes: new Uint8Array(0), partial: false })
+    if (maxBodyBytes === 0 || endsWithHead || upgrade !== undefined) judge(undefined)
     else exchange.bufferRequestBody(maxBodyBytes, (body, start) => judge({ bytes: body ?? start ?? new Uint8Array(0), partial: !body }))
   }
 }
