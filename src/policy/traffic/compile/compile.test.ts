@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import {
   serviceKey,
+  type GatewayListener,
   type MeshServiceView,
   type MeshWorld,
   type PolicyPlugin,
@@ -256,6 +257,65 @@ describe('what cannot be compiled', () => {
     ])
     expect(resource(compiled, 'shop/db|80')).toBeDefined()
     expect(find(compiled, 'listener', 'outbound|10.96.0.4|80')).toBeUndefined()
+  })
+})
+
+describe('gateways', () => {
+  const listener = (section: string, more: Partial<GatewayListener> = {}): GatewayListener => ({
+    gateway: { namespace: 'shop', name: 'edge' },
+    section,
+    port: 443,
+    protocol: 'tls',
+    tls: { mode: 'passthrough' },
+    origin: origin('edge', 'Gateway'),
+    ...more,
+  })
+  const at = (section: string, namespace = 'shop'): TrafficRoute['parents'] => [{ type: 'gateway', namespace, name: 'edge', section }]
+  const compiled = (gateways: readonly GatewayListener[], routes: readonly TrafficRoute[]): CompiledProxy =>
+    new Compiler(worldOf(SERVICES, { gateways, routes }), POLICY_PLUGINS).compile(
+      proxy('edge-1', { kind: 'gateway', gateway: 'shop/edge' }),
+    )
+  const chains = (result: CompiledProxy): unknown =>
+    find(result, 'listener', 'gateway|shop/edge|443')?.chains.map(({ match, tcp }) => [
+      match.serverNames?.join() ?? '*',
+      tcp?.clusters.map(({ name }) => name).join(),
+    ])
+
+  test('a server name is the older route’s; names of a section that no route takes are no other section’s', () => {
+    const tls = (name: string, to: string, section: string, hostnames: readonly string[], createdAtMs: number): TrafficRoute =>
+      route(name, to, { kind: 'tls', parents: at(section), hostnames, origin: { ...origin(name, 'TLSRoute'), createdAtMs } })
+    const routes = [
+      tls('new', 'cart-v2', 'inner', ['a.in.example.com'], 2),
+      tls('old', 'cart', 'inner', ['*.example.com', 'a.in.example.com', 'else.example.org'], 1),
+      tls('all', 'db', 'outer', [], 1),
+    ]
+    const sections = [
+      listener('outer', { hostname: '*.example.com' }),
+      listener('inner', { hostname: '*.in.example.com' }),
+      listener('lone', { hostname: 'b.in.example.com' }),
+    ]
+    expect(chains(compiled(sections, routes))).toEqual([
+      ['a.in.example.com', 'shop/cart|80'],
+      ['b.in.example.com', ''],
+      ['*.in.example.com', 'shop/cart|80'],
+      ['*.example.com', 'shop/db|80'],
+    ])
+    expect(chains(compiled(sections.toReversed(), routes.toReversed()))).toEqual(chains(compiled(sections, routes)))
+  })
+
+  test('bytes are taken where TLS ends here, not where it passes through', () => {
+    const bytes = route('bytes', 'db', { kind: 'tcp', parents: at('s') })
+    expect(chains(compiled([listener('s', { tls: { mode: 'terminate', certificates: [], alpn: [] } })], [bytes]))).toEqual([
+      ['*', 'shop/db|80'],
+    ])
+    expect(chains(compiled([listener('s')], [bytes]))).toEqual([])
+  })
+
+  test('of Kuma have no namespace', () => {
+    const http = listener('web', { gateway: { namespace: '', name: 'edge' }, port: 80, protocol: 'http' })
+    const result = compiled([http], [route('r', 'cart', { parents: at('web', '') })])
+    expect(find(result, 'route', 'gateway|shop/edge|80|http')?.virtualHosts[0]?.routes).toHaveLength(1)
+    expect(find(compiled([{ ...http, gateway: { namespace: '', name: 'other' } }], []), 'listener', 'gateway|shop/edge|80')).toBeUndefined()
   })
 })
 

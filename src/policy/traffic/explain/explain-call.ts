@@ -1,6 +1,6 @@
 import type { ExplainAnswer } from '../../../protocols/mesh-view.ts'
 import { clusterName, Compiler, podIdentityOf, type CompiledProxy } from '../compile/index.ts'
-import { Peer } from '../evaluate/index.ts'
+import { MatchError, Peer } from '../evaluate/index.ts'
 import { serviceKey, type MeshWorld, type PolicyPlugin, type ProxyView } from '../input/index.ts'
 import type { Listener, ProxySettings } from '../model/index.ts'
 import { followOutbound, readyEndpoint, requestOf, type Arrival, type ExplainedRequest, type Target } from './caller-side.ts'
@@ -44,7 +44,12 @@ export function explainCall(call: ExplainedCall): ExplainAnswer {
         port: arrival.endpoint.address.port,
         ...(arrival.transport === 'mesh' && from.kind !== 'plain' ? { identity: podIdentityOf(from, world.mesh.trustDomain) } : {}),
       })
-      judgeInbound(arrival, peer, compiler.compile(server), steps)
+      try {
+        judgeInbound(arrival, peer, compiler.compile(server), steps)
+      } catch (error) {
+        if (!(error instanceof MatchError)) throw error
+        steps.failed('permission', `the destination's proxy cannot take its rules and keeps those it had before: ${error.message}`)
+      }
     } else steps.ok('permission', 'there is no proxy at the destination: nobody is asked for permission')
   }
   return steps.answer

@@ -347,6 +347,24 @@ describe('explainCall', () => {
     expect(explain({ from: PLAIN, objects: [rules], request: { path: '/' } })[0]).toBe('allowed')
   })
 
+  test('rules that no proxy can take are told, not thrown', () => {
+    const bad = permission('bad', { allow: [{ spiffeID: { type: 'Exact', value: 'x' } }] })
+    const { world, proxies } = worldOfObjects([...OBJECTS, bad])
+    const policies = world.policies.map((one) => ({
+      ...one,
+      rules: [{ matches: [], conf: { deny: [{ match: { spiffeId: { regex: '(' } }, name: 'bad' }], shadowDeny: [], allow: [] } }],
+    }))
+    const answer = explainCall({
+      world: { ...world, policies },
+      plugins: POLICY_PLUGINS,
+      proxies,
+      from: proxies.find(({ pod: name }) => name === 'web-1')!,
+      to: { namespace: 'shop', name: 'cart', port: 80 },
+    })
+    expect(answer.verdict).toBe('failed')
+    expect(answer.steps.at(-1)?.message).toMatch(/^the destination's proxy cannot take its rules and keeps those it had before: rule bad: /)
+  })
+
   test('a gateway reaches what its routes lead to', () => {
     const golden = JSON.parse(readFileSync(join(import.meta.dirname, '../compile/golden/gateway.json'), 'utf8')) as {
       objects: Manifest[]
