@@ -24,20 +24,13 @@ export function wireType(type: Field['type']): 0 | 1 | 2 | 5 {
 export class WireWriter {
   #parts: Uint8Array[] = []
 
-  varint(value: bigint): this {
-    const bytes: number[] = []
-    let rest = BigInt.asUintN(64, value)
-    while (rest > 127n) {
-      bytes.push(Number(rest & 127n) | 128)
-      rest >>= 7n
-    }
-    bytes.push(Number(rest))
-    this.#parts.push(Uint8Array.from(bytes))
+  varint(value: bigint | number): this {
+    this.#parts.push(typeof value === 'number' && value >= 0 && value < 2 ** 31 ? smallVarint(value) : largeVarint(BigInt(value)))
     return this
   }
 
   tag(number: number, wire: 0 | 1 | 2 | 5): this {
-    return this.varint(BigInt(number * 8 + wire))
+    return this.varint(number * 8 + wire)
   }
 
   raw(bytes: Uint8Array): this {
@@ -47,12 +40,33 @@ export class WireWriter {
 
   /** With its length before it. */
   bytes(bytes: Uint8Array): this {
-    return this.varint(BigInt(bytes.length)).raw(bytes)
+    return this.varint(bytes.length).raw(bytes)
   }
 
   finish(): Buffer {
     return Buffer.concat(this.#parts)
   }
+}
+
+/** One byte each: most tags, lengths and numbers. */
+const SINGLE: readonly Uint8Array[] = Array.from({ length: 128 }, (_, value) => Uint8Array.of(value))
+
+function smallVarint(value: number): Uint8Array {
+  if (value < 128) return SINGLE[value] as Uint8Array
+  const bytes: number[] = []
+  let rest = value
+  for (; rest > 127; rest >>= 7) bytes.push((rest & 127) | 128)
+  bytes.push(rest)
+  return Uint8Array.from(bytes)
+}
+
+/** Negative ones in two's complement: ten bytes. */
+function largeVarint(value: bigint): Uint8Array {
+  const bytes: number[] = []
+  let rest = BigInt.asUintN(64, value)
+  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128)
+  bytes.push(Number(rest))
+  return Uint8Array.from(bytes)
 }
 
 /** A value that fits its type already: numbers for up to 32 bits and floats, bigints for 64 bits. */
@@ -104,7 +118,7 @@ export function writeScalar(writer: WireWriter, type: ScalarType, value: ScalarV
     }
     default:
       // negative ones have ten bytes, also those of 32 bits
-      writer.varint(BigInt(value as number | bigint))
+      writer.varint(value as number | bigint)
   }
 }
 
