@@ -220,6 +220,26 @@ describe('routes', () => {
   })
 })
 
+describe('headless services', () => {
+  const endpoints: readonly Endpoint[] = [endpoint('10.0.0.5'), { ...endpoint('10.0.0.6'), state: 'draining' }]
+  const world = worldOf([service('cart', { headless: true, vips: [], endpoints })], { routes: [route('r', 'cart')] })
+
+  test('lead to what was dialled, though it is going; a route to the service by name leads to any', () => {
+    const compiled = new Compiler(worldOf([...world.services.values()]), POLICY_PLUGINS).compile(proxy('a'))
+    expect(find(compiled, 'endpoints', 'shop/cart|80|10.0.0.6|8080')?.endpoints).toEqual([endpoint('10.0.0.6')])
+    const routed = new Compiler(world, POLICY_PLUGINS).compile(proxy('a'))
+    expect(find(routed, 'route', 'outbound|cart.shop:80|10.0.0.6|8080')?.virtualHosts[0]?.routes[0]?.action).toMatchObject({
+      clusters: [{ cluster: 'shop/cart|80' }],
+    })
+    expect(find(routed, 'endpoints', 'shop/cart|80')?.endpoints).toEqual(endpoints)
+  })
+
+  test('are dialled by name where gRPC is in the application', () => {
+    const compiled = new Compiler(world, POLICY_PLUGINS).compile(proxy('a', { dataPlane: 'grpc' }))
+    expect(compiled.shared.flatMap(({ type, value }) => (type === 'listener' ? [value.name] : []))).toEqual(['outbound|cart.shop|80'])
+  })
+})
+
 describe('what cannot be compiled', () => {
   const broken: PolicyPlugin<unknown> = {
     type: 'Broken',

@@ -45,7 +45,7 @@ export function explainCall(call: ExplainedCall): ExplainAnswer {
         ...(arrival.transport === 'mesh' && from.kind !== 'plain' ? { identity: podIdentityOf(from, world.mesh.trustDomain) } : {}),
       })
       try {
-        judgeInbound(arrival, peer, compiler.compile(server), steps)
+        judgeInbound(arrival, peer, server, compiler.compile(server), steps)
       } catch (error) {
         if (!(error instanceof MatchError)) throw error
         steps.failed('permission', `the destination's proxy cannot take its rules and keeps those it had before: ${error.message}`)

@@ -321,6 +321,24 @@ describe('explainCall', () => {
       ],
     ],
     [
+      'a caller without a proxy, gRPC in the application',
+      {
+        from: PLAIN,
+        to: { name: 'stock' },
+        objects: [
+          pod('stock-1', 'stock', '10.0.0.8', { annotations: { 'biplane.dev/data-plane': 'grpc' } }),
+          ...service('stock', '10.96.0.9', [['stock-1', '10.0.0.8']], { name: 'grpc', port: 80, targetPort: 8080 }),
+        ],
+      },
+      [
+        'denied',
+        ...WITHOUT.slice(0, 2),
+        'endpoint ok: 10.0.0.8 port 8080 (pod shop/stock-1)',
+        'tls ok: plain text',
+        'tls denied: gRPC in the application takes TLS of the mesh alone, this connection is not',
+      ],
+    ],
+    [
       'mutual TLS off',
       { mesh: { mtls: false } },
       [
