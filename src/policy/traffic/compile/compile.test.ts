@@ -102,6 +102,21 @@ describe('what proxies have in common', () => {
     expect(resource(all, 'shop/db|80')).toBeDefined()
   })
 
+  test('is the same though other policies hold for those who call them', () => {
+    const permission: TrafficPolicy = {
+      type: 'MeshTrafficPermission',
+      origin: origin('only-a', 'MeshTrafficPermission'),
+      proxies: { labels: { app: 'a' } },
+      rank: [0],
+      rules: [{ matches: [], conf: { deny: [], shadowDeny: [], allow: [] } }],
+    }
+    const passthrough: TrafficPolicy = { ...permission, type: 'MeshPassthrough', rules: [], conf: { passthroughMode: 'None' } }
+    const compiler = new Compiler(worldOf(SERVICES, { policies: [permission] }), POLICY_PLUGINS)
+    expect(compiler.compile(proxy('a')).shared).toBe(compiler.compile(proxy('b')).shared)
+    const other = new Compiler(worldOf(SERVICES, { policies: [permission, passthrough] }), POLICY_PLUGINS)
+    expect(other.compile(proxy('a')).shared).not.toEqual(other.compile(proxy('b')).shared)
+  })
+
   test('is not shared by those whose routes differ', () => {
     const only = route('only-a', 'cart-v2', { parents: [{ type: 'service', namespace: 'shop', name: 'cart', proxies: { name: 'a' } }] })
     const compiler = new Compiler(worldOf(SERVICES, { routes: [only] }), POLICY_PLUGINS)

@@ -49,7 +49,7 @@ export class Effects {
     const ids: number[] = []
     this.#plugins = table.plugins.map(({ plugin, policies: all }) => {
       const chosen = all.filter(({ policy }) => selectsProxy(policy.proxies, proxy))
-      for (const { id } of chosen) ids.push(id)
+      for (const { id, policy } of chosen) if (concernsOutbound(plugin, policy)) ids.push(id)
       const policies = chosen.map(({ policy }) => policy)
       const forRoutes = policies.flatMap((policy) => {
         const to = (policy.to ?? []).filter(({ target }) => target.route !== undefined)
@@ -171,6 +171,11 @@ export class Effects {
     }
     return made
   }
+}
+
+/** Whether a policy says anything about calls that go out: those for callers alone are many, and no reason to compile those calls again. */
+function concernsOutbound(plugin: PolicyPlugin<any>, { to = [], conf }: TrafficPolicy): boolean {
+  return to.length > 0 || (plugin.extra !== undefined && conf !== undefined)
 }
 
 /** Whatever a plug-in cannot do, the policies that it was asked to carry out are to blame. */
