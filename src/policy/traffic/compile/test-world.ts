@@ -1,7 +1,16 @@
 import type { EndpointSlice, Node, Pod, Service } from '../../../api/generated/types.ts'
 import type { KubeObject } from '../../../api/meta/object.ts'
 import { translateGatewayApi, type GatewayObjects } from '../gateway-api/index.ts'
-import type { Finding, MeshSettings, MeshWorld, ProxyView } from '../input/index.ts'
+import {
+  serviceKey,
+  type Finding,
+  type MeshServiceView,
+  type MeshSettings,
+  type MeshWorld,
+  type ProxyView,
+  type TrafficRoute,
+} from '../input/index.ts'
+import type { Endpoint, Origin } from '../model/index.ts'
 import { defaultPolicies, translateKuma } from '../kuma/index.ts'
 import { meshServices, proxyView } from '../world/index.ts'
 
@@ -78,3 +87,62 @@ export function worldOfObjects(
     },
   }
 }
+
+// parts of worlds, for tests that are about the compiler alone
+
+export const origin = (name: string, kind = 'HTTPRoute', namespace = 'shop'): Origin => ({ kind, group: 'test', namespace, name })
+export const endpoint = (address: string): Endpoint => ({ address: { address, port: 8080 }, state: 'ready' })
+
+export function service(
+  name: string,
+  options: Partial<MeshServiceView> & { endpoints?: readonly Endpoint[]; protocol?: 'http' | 'tcp' } = {},
+): MeshServiceView {
+  const { endpoints = [], protocol = 'http', ...rest } = options
+  return {
+    kind: 'Service',
+    namespace: 'shop',
+    name,
+    labels: {},
+    vips: [`10.96.0.${name.length}`],
+    headless: false,
+    hostnames: [],
+    ports: [{ port: 80, name: protocol, protocol, targetPort: 8080, endpoints }],
+    ...rest,
+  }
+}
+
+export const worldOf = (services: readonly MeshServiceView[], more: Partial<MeshWorld> = {}): MeshWorld => ({
+  mesh: MESH,
+  services: new Map(services.map((one) => [serviceKey(one.namespace, one.name), one])),
+  routes: [],
+  policies: [],
+  gateways: [],
+  secrets: new Map(),
+  trust: {},
+  ...more,
+})
+
+export const proxy = (name: string, more: Partial<ProxyView> = {}): ProxyView => ({
+  name: `${name}.shop`,
+  kind: 'sidecar',
+  dataPlane: 'biplane',
+  namespace: 'shop',
+  pod: name,
+  labels: { app: name },
+  serviceAccount: name,
+  node: 'node-1',
+  ips: ['10.0.0.1'],
+  ports: [],
+  draining: false,
+  ...more,
+})
+
+export const route = (name: string, to: string, more: Partial<TrafficRoute> = {}): TrafficRoute => ({
+  origin: origin(name),
+  kind: 'http',
+  parents: [{ type: 'service', namespace: 'shop', name: 'cart' }],
+  hostnames: [],
+  rules: [{ matches: [], backends: [{ namespace: 'shop', name: to, kind: 'Service', port: 80, weight: 1 }] }],
+  unmatched: 'notFound',
+  ...more,
+})

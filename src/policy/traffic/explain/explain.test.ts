@@ -5,7 +5,7 @@ import type { KubeObject } from '../../../api/meta/object.ts'
 import type { MeshSettings } from '../input/index.ts'
 import { POLICY_PLUGINS } from '../policies/index.ts'
 import { worldOfObjects } from '../compile/test-world.ts'
-import { explainCall, strictReport, type ExplainedRequest, type PlainCaller } from './index.ts'
+import { explainCall, type ExplainedRequest, type PlainCaller } from './index.ts'
 
 /** As people write it. */
 type Manifest = KubeObject & { readonly [field: string]: unknown }
@@ -401,42 +401,5 @@ describe('explainCall', () => {
     })
     expect(to('cart')).toMatchObject({ verdict: 'denied' })
     expect(to('cart').steps.map(({ step }) => step)).toEqual(['identity', 'route', 'cluster', 'endpoint', 'tls', 'permission'])
-  })
-})
-
-describe('strictReport', () => {
-  const { world } = worldOfObjects(OBJECTS)
-  const seen = (from: string, to: string, count: number, lastSeenMs = 1_767_225_600_000) => ({ from, to, count, lastSeenMs })
-
-  test.each([
-    ['nobody', [], true, []],
-    ['a caller', [seen('shop/old-1', 'shop/cart:80', 3)], false, ['shop/old-1 shop/cart:80 3 2026-01-01T00:00:00.000Z']],
-    ['calls to services outside of the mesh', [seen('shop/x', 'shop/old:80', 3)], true, []],
-    ['calls to what is no service', [seen('10.9.9.9', 'shop/cart-1', 1)], false, ['10.9.9.9 shop/cart-1 1 2026-01-01T00:00:00.000Z']],
-    [
-      'several, most calls first',
-      [
-        seen('b', 'shop/cart:80', 1),
-        seen('a', 'shop/cart:80', 1),
-        seen('c', 'shop/cart:80', 2),
-        seen('b', 'shop/cart:80', 4, 1_767_225_601_000),
-      ],
-      false,
-      [
-        'b shop/cart:80 5 2026-01-01T00:00:01.000Z',
-        'c shop/cart:80 2 2026-01-01T00:00:00.000Z',
-        'a shop/cart:80 1 2026-01-01T00:00:00.000Z',
-      ],
-    ],
-  ])('%s', (_, observed, safe, lines) => {
-    const report = strictReport(observed, world)
-    expect(report.safe).toBe(safe)
-    expect(report.plaintext.map(({ from, to, count, lastSeen }) => `${from} ${to} ${count} ${lastSeen}`)).toEqual(lines)
-  })
-
-  test('what was seen long ago counts no more, and without mutual TLS nothing is safe', () => {
-    expect(strictReport([seen('a', 'shop/cart:80', 1, 5)], world, 6).safe).toBe(true)
-    expect(strictReport([seen('a', 'shop/cart:80', 1, 6)], world, 6).safe).toBe(false)
-    expect(strictReport([], { ...world, mesh: { ...world.mesh, mtls: false } }).safe).toBe(false)
   })
 })
