@@ -249,3 +249,13 @@ test('echo-advanced and its client: what was asked in lines, over HTTP and gRPC,
   const many = await run([`http://${HOST}:${http}/`, '--count=50'])
   expect(many.trim().split('\n\n')).toEqual(Array(50).fill('StatusCode=200\nHostname=pod-1'))
 })
+
+test('echo-advanced without arguments listens where its image does', async () => {
+  const host = '127.0.0.77'
+  await start('advanced.mjs', { env: { HOST: host }, ports: 3 })
+  expect(await run([`http://${host}:8080/`])).toContain('ServicePort=8080')
+  expect(await run([`grpc://${host}:7070`])).toContain('ServicePort=7070')
+  const socket = createConnection(9090, host)
+  socket.write('hello')
+  expect(await text(socket)).toContain('ServicePort=9090')
+})

@@ -1,4 +1,5 @@
-// Stands for the suite's image echo-advanced: answers over HTTP (--port), gRPC (--grpc) and TCP (--tcp) in lines of NAME=VALUE. A port that is also named by
+// Stands for the suite's image echo-advanced: answers over HTTP (--port), gRPC (--grpc) and TCP (--tcp) in lines of NAME=VALUE; without
+// arguments on 8080, 7070 and 9090. A port that is also named by
 // --tls is served with --crt and --key, and left out where these files are not.
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -8,9 +9,17 @@ import { parseArgs } from 'node:util'
 import { listen, podName } from './common.mjs'
 import { field, serveUnary } from './grpc.mjs'
 
-const many = { type: 'string', multiple: true, default: [] }
+const many = (...ports) => ({ type: 'string', multiple: true, default: ports })
 const { values } = parseArgs({
-  options: { port: many, grpc: many, tcp: many, tls: many, crt: { type: 'string' }, key: { type: 'string' }, version: { type: 'string' } },
+  options: {
+    port: many('8080'),
+    grpc: many('7070'),
+    tcp: many('9090'),
+    tls: many(),
+    crt: { type: 'string' },
+    key: { type: 'string' },
+    version: { type: 'string' },
+  },
   strict: false,
 })
 
