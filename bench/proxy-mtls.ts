@@ -101,7 +101,8 @@ async function main(rounds: number, seconds: number): Promise<void> {
       const load = (target: Target) =>
         protocol === 'http' ? wrk(target, path, seconds) : h2load(target, path, 10_000 * seconds, grpcCall(body))
       results.take(await interleave(hops, [{ name }], rounds, load))
-      for (let round = 0; protocol === 'http' && round < rounds; round++) {
+      const handshakeRounds = protocol === 'http' ? rounds : 0
+      for (let round = 0; round < handshakeRounds; round++) {
         for (const { name: peer, tlsPort, children: processes } of hops) {
           const found = await handshakes(dir, tlsPort, processes[1] as ChildProcess, seconds)
           rates.set(peer, [...(rates.get(peer) ?? []), found])
