@@ -22,8 +22,8 @@ export const MESH_LINK_PROTOCOL = 'biplane-mesh-link'
 export const MESH_NODE_HEADER = 'biplane-node'
 /** Audience of the tokens with which proxies identify themselves. */
 export const MESH_AUDIENCE = 'biplane.dev/mesh'
-/** File name of the agent's socket. */
-export const MESH_SOCKET = 'mesh.sock'
+/** The agent's socket, below the node's directory; in a directory of its own, which containers are shown. */
+export const MESH_SOCKET = 'mesh/link.sock'
 /** Variable in which a proxy finds the path of the socket. */
 export const MESH_SOCKET_VARIABLE = 'BIPLANE_MESH_SOCKET'
 /** Milliseconds between pings of the agent, and how long an answer to one may take. */

@@ -80,6 +80,10 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const layout = dataLayout(options.dataDir).node(options.name)
   await makeDirectories(options.dataDir, layout)
   await writeFile(layout.caCertificate, options.caCertificate, { mode: 0o600 })
+  const meshSocket = join(layout.root, MESH_SOCKET)
+  await mkdir(dirname(meshSocket), { recursive: true })
+  // proxies are other users
+  await chmod(dirname(meshSocket), 0o755)
   const metrics = createMetrics()
   const mode = await chooseNetworkMode({ asked: options.network ?? 'auto', addresses, routes, log })
   const claim = mode === 'kernel' ? await claimKernelNetwork() : await claimPodRange({ ...options, file: join(layout.state, 'pod-cidr') })
@@ -95,6 +99,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     ...(network ? { network: network.podNetwork, hostAddresses: addresses } : {}),
     ...(podUser ? { defaultUser: podUser } : {}),
     searchPath: options.path,
+    shared: [dirname(meshSocket)],
   })
   const identity = await joinCluster(options, layout, signal)
   const transport = createHttpsTransport({
@@ -115,7 +120,6 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     }),
     ...(network ? { annotations: network.annotations, podCidrs: network.podCidrs } : {}),
   }
-  const meshSocket = join(layout.root, MESH_SOCKET)
   const started = await network?.start(client, (parts) =>
     openPacketPlane({
       ...parts,

@@ -1,6 +1,6 @@
 import { watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { sleep, type Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
@@ -149,8 +149,8 @@ function followAliases(runtime: ProxyRuntime, path: string, log: Logger, signal:
   const again = (): void =>
     void (tail = tail.then(read).catch((error: unknown) => log.warn('the table of services cannot be read', { error: messageOf(error) })))
   // the file is replaced, not written into: its directory tells
-  const watcher = watch(join(path, '..'), (_event, file) => {
-    if (file === LOCAL_SERVICES_FILE) again()
+  const watcher = watch(dirname(path), (_event, file) => {
+    if (file === basename(path)) again()
   })
   signal.addEventListener('abort', () => watcher.close(), { once: true })
 }

@@ -49,7 +49,7 @@ describe('services of a pod that cannot be intercepted', () => {
       const sandbox = { dir, ips: ['127.64.0.2'] }
       const [seen] = localServices(pod, sandbox, [service('db', '127.96.0.1')])
       expect(seen?.spec?.clusterIP).toBe('127.128.1.0')
-      expect(JSON.parse(readFileSync(join(dir, 'mesh-services.json'), 'utf8'))).toEqual({
+      expect(JSON.parse(readFileSync(join(dir, 'mesh/services.json'), 'utf8'))).toEqual({
         services: [{ namespace: 'shop', name: 'db', alias: '127.128.1.0', address: '127.96.0.1', ports: [80] }],
       })
       const plain: Pod = { metadata: { name: 'x' }, spec: { containers: [] } }

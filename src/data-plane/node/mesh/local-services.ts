@@ -1,5 +1,5 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Pod, Service } from '../../../api/generated/types.ts'
 import { LOCAL_SERVICES_FILE, type LocalService, type LocalServices } from '../../../policy/traffic/model/index.ts'
 import { isIntercepted } from './plan-interception.ts'
@@ -69,7 +69,11 @@ export function localServices(
   const table = planLocalServices(pod, podIp, services, before)
   const text = JSON.stringify(table)
   if (text !== JSON.stringify(before)) {
-    writeFileSync(`${path}.tmp`, text, { mode: 0o644 })
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(`${path}.tmp`, text)
+    // the sidecar is another user, and it watches the directory
+    chmodSync(dirname(path), 0o755)
+    chmodSync(`${path}.tmp`, 0o644)
     renameSync(`${path}.tmp`, path)
   }
   const aliases = new Map(table.services.map(({ namespace, name, alias }) => [`${namespace}/${name}`, alias]))

@@ -17,5 +17,5 @@ export interface LocalService {
   readonly ports: readonly number[]
 }
 
-/** Name of the file, in the pod's directory. */
-export const LOCAL_SERVICES_FILE = 'mesh-services.json'
+/** The file, in the pod's directory; its own directory is one that the sidecar, which is another user, may list and watch. */
+export const LOCAL_SERVICES_FILE = 'mesh/services.json'

@@ -20,6 +20,8 @@ export interface ContainerStoreOptions {
   readonly defaultUser: User
   /** PATH of containers that have none. */
   readonly searchPath: string
+  /** Directories that all containers see as they are on the machine. */
+  readonly shared: readonly string[]
 }
 
 /** The containers on disk, and how a new one is written. */
@@ -84,7 +86,7 @@ export class ContainerStore {
 
   /** Writes a new container; its config.json comes last and makes it exist. @throws RuntimeError `InvalidArgument` */
   create(sandbox: Sandbox, container: ResolvedContainer, hostname: string): ContainerRecord {
-    const { layout, host, clock } = this.#options
+    const { layout, host, clock, shared } = this.#options
     const key = { podUid: sandbox.podUid, name: container.name, restartCount: container.restartCount }
     const dir = layout.container(key)
     if (container.command.length === 0) throw new RuntimeError('InvalidArgument', `container ${container.name} has an empty command`)
@@ -92,7 +94,7 @@ export class ContainerStore {
     const user = host.capabilities.users ? (container.user ?? this.#options.defaultUser) : host.self
     const { mounts } = host.capabilities
     const { command, env, workingDir, places = {} } = mounts ? { ...container, places: undefined } : rewriteMountPaths(container)
-    const roots = { rootfs: this.rootfs(key), fstab: join(dir, 'fstab'), keep: sandbox.dir }
+    const roots = { rootfs: this.rootfs(key), fstab: join(dir, 'fstab'), keep: [sandbox.dir, ...shared] }
     const plan = makeMounts(mounts ? container.mounts : [], roots)
     const surroundings: Surroundings = {
       user,

@@ -9,8 +9,8 @@ export interface MakeMountsOptions {
   readonly rootfs: string
   /** File to write. */
   readonly fstab: string
-  /** Directory that must stay visible. */
-  readonly keep: string
+  /** Directories that stay what they are on the machine. */
+  readonly keep: readonly string[]
 }
 
 /** Plans the private mounts of a container and makes everything ready for the shim to mount them. @throws RuntimeError `InvalidArgument` */

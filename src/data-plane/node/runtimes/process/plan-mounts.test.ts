@@ -36,7 +36,7 @@ test('over what exists, bind mounts do', () => {
 })
 
 test('a mount that would hide the directory of the pod leaves that in place, in a root of its own', () => {
-  const facts: MountFacts = { look, mountPoints: ['/'], rootfs: '/c/rootfs', keep: '/data/pod' }
+  const facts: MountFacts = { look, mountPoints: ['/'], rootfs: '/c/rootfs', keep: ['/data/pod'] }
   const { mode, placeholders, fstab } = planMounts([mount('/pod/vol', '/data'), mount('/pod/other', '/tmp')], {
     ...facts,
     look: (path) => (path === '/data/pod' ? { real: path, kind: 'dir' } : look(path)),
@@ -49,6 +49,22 @@ test('a mount that would hide the directory of the pod leaves that in place, in 
     '/data/pod /c/rootfs/root/data/pod none rbind 0 0',
   ])
   expect(planMounts([mount('/pod/other', '/tmp')], facts).mode).toBe('bind')
+})
+
+test('in a root of its own, a container sees the kept directories as they are on the machine', () => {
+  const keep = ['/agent/pod', '/agent/mesh', '/agent/missing']
+  const there = new Set(['/agent/pod', '/agent/mesh'])
+  const { fstab } = planMounts([mount('/pod/vol', '/new')], {
+    look: (path) => (there.has(path) ? { real: path, kind: 'dir' } : look(path)),
+    mountPoints: ['/'],
+    rootfs: '/c/rootfs',
+    keep,
+  })
+  expect(fstab.slice(1)).toEqual([
+    '/pod/vol /c/rootfs/root/new none rbind 0 0',
+    '/agent/pod /c/rootfs/root/agent/pod none rbind 0 0',
+    '/agent/mesh /c/rootfs/root/agent/mesh none rbind 0 0',
+  ])
 })
 
 test('what does not exist needs a root of its own, and nothing is made outside of it', () => {

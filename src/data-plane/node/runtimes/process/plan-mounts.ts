@@ -17,8 +17,11 @@ export interface MountFacts {
   readonly mountPoints: readonly string[]
   /** Private directory for the container's own root; only used when one is needed. */
   readonly rootfs: string
-  /** Directory that stays where it is, also below a mountPath: the pod's, with the files of recipes. */
-  readonly keep?: string
+  /**
+   * Directories that stay where they are, also below a mountPath and in a root of the container's own: the pod's, with the files of recipes, and those
+   * that all containers share. Below an overlay, sockets could not be dialled, files would not be seen to change, and what is written would go with the container.
+   */
+  readonly keep?: readonly string[]
 }
 
 /** Something that must exist before mounting, made by the agent in a directory that is the container's own or a volume's. */
@@ -41,18 +44,20 @@ export interface MountPlan {
 
 /**
  * Plans how `mounts` appear at their mountPath without a change of the machine. When every mountPath exists, bind mounts in a private namespace do.
- * Otherwise, or when one hides `facts.keep`, the container gets a root of its own: an overlay over the machine's root (and over each of its file systems in which something is
+ * Otherwise, or when one hides one of `facts.keep`, the container gets a root of its own: an overlay over the machine's root (and over each of its file systems in which something is
  * missing) whose upper directory holds the missing mount points and whatever the container writes.
  * @throws RuntimeError `InvalidArgument`
  */
 export function planMounts(mounts: readonly Mount[], facts: MountFacts): MountPlan {
   if (mounts.length === 0) return { mode: 'none', root: '/', placeholders: [], fstab: [] }
-  const { keep } = facts
+  const keep = (facts.keep ?? []).filter((dir) => facts.look(dir).kind !== undefined)
+  const first = placeAll(mounts, facts)
   // mounted over itself, such a directory would hide the shim's files and the volumes that are mounted next: it needs a root of its own
-  const hides = keep !== undefined && placeAll(mounts, facts).some(({ target }) => isBelow(facts.look(keep).real, target))
-  const placed = placeAll(hides ? [...mounts, { hostPath: keep, mountPath: keep, readOnly: false }] : mounts, facts)
+  const hides = first.some(({ target }) => keep.some((dir) => isBelow(facts.look(dir).real, target)))
+  const mode = first.some((mount) => mount.missing) || hides ? 'root' : 'bind'
+  const kept = keep.map((dir) => ({ hostPath: dir, mountPath: dir, readOnly: false }))
+  const placed = mode === 'root' ? placeAll([...mounts, ...kept], facts) : first
   const missing = placed.filter((mount) => mount.missing)
-  const mode = missing.length > 0 || hides ? 'root' : 'bind'
   const base = mode === 'root' ? planRoot(missing, facts) : { root: '/', placeholders: [], fstab: [] }
   const nested = placed.flatMap((mount) => (mount.inVolume ? [mount.inVolume] : []))
   const binds = placed.map((mount) =>

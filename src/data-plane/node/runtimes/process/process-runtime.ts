@@ -50,6 +50,8 @@ export interface ProcessRuntimeOptions {
   readonly hostAddresses?: readonly string[]
   /** PATH of containers that have none. Default: the usual system directories. */
   readonly searchPath?: string
+  /** Directories that containers with a root of their own see as they are on the machine, sockets included. Default: none. */
+  readonly shared?: readonly string[]
   /** Who containers run as that do not say, when the agent is root. Default 65534:65534. */
   readonly defaultUser?: User
   /** Processes one container may have; default: no limit. */
@@ -251,8 +253,8 @@ class ProcessRuntime implements Runtime {
     const host = await this.#detect()
     if (!host.ok) throw new RuntimeError('InvalidArgument', host.problems[0]?.what ?? 'pods cannot run on this machine')
     this.#pods.load()
-    const { defaultUser = NOBODY, searchPath = SEARCH_PATH, logLimits = LOG_LIMITS } = options
-    const containers = new ContainerStore({ layout: this.#layout, host, clock, defaultUser, searchPath })
+    const { defaultUser = NOBODY, searchPath = SEARCH_PATH, logLimits = LOG_LIMITS, shared = [] } = options
+    const containers = new ContainerStore({ layout: this.#layout, host, clock, defaultUser, searchPath, shared })
     const strays = new StraySweeper(clock, host.cgroups)
     const logs = new LogKeeper({ limits: logLimits, fallocate: host.tools.fallocate, clock, log })
     const monitor = new ContainerMonitor({ containers, strays, logs, eventsDir: this.#layout.events, clock, log })
