@@ -109,7 +109,7 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
       await sleep(clock, 50)
   } finally {
     identity.stop()
-    runtime.close()
+    await runtime.close()
     await config.close()
     await health.close()
   }

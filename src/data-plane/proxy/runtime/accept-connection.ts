@@ -5,12 +5,12 @@ import type { Logger } from '../../../base/log.ts'
 import { parseIp, parsePrefix, prefixContains } from '../../../base/ip.ts'
 import { MESH_ALPN, type FilterChain, type Listener, type SocketAddress } from '../../../policy/traffic/model/index.ts'
 import type { Downstream, DownstreamTlsInfo } from '../contract.ts'
-import { serveHttp, type TimerWheel } from '../engine/index.ts'
+import { serveHttp, type Deadline, type TimerWheel } from '../engine/index.ts'
 import type { Accepted, Connection } from '../transport/index.ts'
 import type { Chains } from './chains.ts'
 import { chooseChain, transportOf } from './choose-chain.ts'
 import type { DownstreamTlsMaker } from './downstream-tls.ts'
-import type { LiveChain } from './live-chain.ts'
+import type { LiveChain, LiveConnection } from './live-chain.ts'
 import { sniffProtocol } from './sniff-protocol.ts'
 import { readClientHello } from '../transport/client-hello.ts'
 import type { TcpCarrier } from './tcp-carrier.ts'
@@ -31,12 +31,12 @@ const SILENT_MS = 60_000
 const DRAIN_MS = 30_000
 
 /**
- * Carries a connection as its listener says: looks at first bytes where chains differ by them, ends TLS, judges, and hands it on as HTTP or as bytes.
- * Whatever goes wrong ends the connection and is logged; nothing is thrown.
+ * Carries a connection as the listener of that name says: looks at first bytes where chains differ by them, ends TLS, judges, and hands it on as HTTP or as
+ * bytes. Whatever goes wrong ends the connection and is logged; nothing is thrown.
  */
 export async function acceptConnection(
   accepted: Accepted,
-  listener: Listener,
+  listener: string,
   original: SocketAddress | undefined,
   deps: AcceptDeps,
 ): Promise<void> {
@@ -44,25 +44,27 @@ export async function acceptConnection(
     await carry(accepted, listener, original, deps)
   } catch (error) {
     accepted.destroy()
-    deps.log.debug('a connection was closed', { listener: listener.name, from: accepted.remote.address, error: messageOf(error) })
+    deps.log.debug('a connection was closed', { listener, from: accepted.remote.address, error: messageOf(error) })
   }
 }
 
-async function carry(accepted: Accepted, listener: Listener, original: SocketAddress | undefined, deps: AcceptDeps): Promise<void> {
-  const seen = await look(accepted, listener)
+async function carry(accepted: Accepted, name: string, original: SocketAddress | undefined, deps: AcceptDeps): Promise<void> {
+  const seen = await look(accepted, deps.chains.listener(name))
+  // rules of now: a client may have been silent while they changed
+  const listener = deps.chains.listener(name)
   const transport = transportOf(seen.hello)
   const candidates = listener.chains.filter(({ match }) => leadsTo(match, original))
   const chain = chooseChain(
     { chains: candidates },
     { transport, ...(seen.hello?.serverName === undefined ? {} : { serverName: seen.hello.serverName }) },
   )
-  if (!chain)
-    throw new Error(`no chain of ${listener.name} takes ${transport}${seen.hello?.serverName ? ` for ${seen.hello.serverName}` : ''}`)
-  const live = deps.chains.get(listener, chain)
+  if (!chain) throw new Error(`no chain of ${name} takes ${transport}${seen.hello?.serverName ? ` for ${seen.hello.serverName}` : ''}`)
   const tls = deps.tls.for(chain, seen.hello?.serverName)
   const connection = tls ? await accepted.secure(tls) : accepted.plain()
   const info = connection.tls && deps.tls.info(chain, connection.tls)
-  const protocol = await protocolOf(chain, listener, connection, seen.firstBytes)
+  const protocol = protocolOf(chain, listener, connection, seen.firstBytes)
+  // a handshake takes its time, too
+  const live = deps.chains.get(name, chain.name)
   const downstream: Downstream = {
     remote: connection.remote,
     local: connection.local,
@@ -76,7 +78,7 @@ async function carry(accepted: Accepted, listener: Listener, original: SocketAdd
   // HTTP has an answer for who may not: the same rule stands in its filters
   if (!verdict.allowed && protocol === 'tcp') {
     connection.destroy()
-    deps.log.debug('a connection was refused', { listener: listener.name, details: verdict.details })
+    deps.log.debug('a connection was refused', { listener: name, details: verdict.details })
     return
   }
   if (protocol === 'tcp') deps.tcp.carry(connection, live, downstream)
@@ -106,7 +108,10 @@ function serve(
       ...(idleMs === undefined ? {} : { idleTimeoutMs: idleMs }),
       ...(maxConnectionDurationMs === undefined ? {} : { maxConnectionDurationMs }),
       drainTimeoutMs: DRAIN_MS,
-      onClose: () => live.connections.delete(entry),
+      onClose: () => {
+        deadline?.cancel()
+        live.connections.delete(entry)
+      },
     },
     live.serve,
   )
@@ -119,8 +124,16 @@ function serve(
     drain: () => served.drain(),
     destroy: () => served.destroy(),
   }
-  // requests are judged one by one: a connection whose client may ask nothing any more is of no use, but no harm
-  const entry = { downstream, drain: () => served.drain(), destroy: () => served.drain() }
+  let deadline: Deadline | undefined
+  const entry: LiveConnection = {
+    downstream,
+    drain: () => served.drain(),
+    end(withinMs) {
+      served.drain()
+      deadline ??= wheel.deadline(() => served.destroy())
+      deadline.set(withinMs)
+    },
+  }
   live.connections.add(entry)
 }
 
@@ -145,12 +158,7 @@ async function look(accepted: Accepted, listener: Listener): Promise<Looked> {
   return { firstBytes, ...(hello ? { hello } : {}) }
 }
 
-async function protocolOf(
-  chain: FilterChain,
-  listener: Listener,
-  connection: Connection,
-  firstBytes: Buffer,
-): Promise<Downstream['protocol']> {
+function protocolOf(chain: FilterChain, listener: Listener, connection: Connection, firstBytes: Buffer): Downstream['protocol'] {
   if (!chain.http) return 'tcp'
   const alpn = connection.tls?.alpn
   if (alpn === MESH_ALPN.tcp && chain.tcp) return 'tcp'

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../base/clock.ts'
 import type { AccessLog } from '../../../policy/traffic/model/index.ts'
+import { openOtlpLogSink, otlpLogFormat, postJson } from '../filters/index.ts'
 import { AccessLogger, compileLogFormat, LogWriter, openFdSink, openFileSink, openTcpSink } from '../telemetry/index.ts'
 
 const STDOUT = 1
@@ -7,15 +8,21 @@ const STDOUT = 1
 /** Writers of access logs, one for each sink, however many managers write to it. */
 export class AccessLogs {
   readonly #clock: Clock
+  readonly #service: string
   readonly #writers = new Map<string, LogWriter>()
 
-  constructor(clock: Clock) {
+  /** @param service `service.name` of records for collectors */
+  constructor(clock: Clock, service: string) {
     this.#clock = clock
+    this.#service = service
   }
 
   /** @throws Error for a format or a sink that cannot be had */
   loggers(logs: readonly AccessLog[]): readonly AccessLogger[] {
-    return logs.map(({ sink, format }, index) => new AccessLogger(compileLogFormat(format), this.#writerOf(sink), this.#clock, index))
+    return logs.map(({ sink, format }, index) => {
+      const written = sink.type === 'otlp' ? otlpLogFormat(sink, format) : format
+      return new AccessLogger(compileLogFormat(written), this.#writerOf(sink), this.#clock, index)
+    })
   }
 
   close(): void {
@@ -40,7 +47,7 @@ export class AccessLogs {
       case 'tcp':
         return openTcpSink(sink.address, this.#clock)
       case 'otlp':
-        throw new Error(`access logs cannot be sent to ${sink.endpoint} by OTLP yet: use a file or TCP`)
+        return openOtlpLogSink({ endpoint: sink.endpoint, resource: { 'service.name': this.#service }, post: postJson, clock: this.#clock })
     }
   }
 }

@@ -3,13 +3,14 @@ import { messageOf } from '../../../base/errors.ts'
 import type { FilterChain, Listener } from '../../../policy/traffic/model/index.ts'
 import type { ProxySnapshot } from '../config/index.ts'
 import type { Service } from '../contract.ts'
+import type { FilterLayers } from '../filters/index.ts'
 import { buildHttpStack, createConnectionJudge, type HttpStackDeps } from '../layers/index.ts'
 import { connectionStats } from '../telemetry/index.ts'
 import type { AccessLogs } from './access-logs.ts'
-import { LiveChain, type ChainSource } from './live-chain.ts'
+import { LiveChain, type ChainSource, type LiveConnection } from './live-chain.ts'
 
 export interface ChainDeps {
-  readonly stack: Omit<HttpStackDeps, 'direction' | 'accessLoggers'>
+  readonly stack: Omit<HttpStackDeps, 'direction' | 'accessLoggers' | 'createTracingLayer'> & Pick<FilterLayers, 'createTracingLayer'>
   readonly accessLogs: AccessLogs
   /** Layers around every stack, outermost first. */
   readonly around: (listener: Listener) => (inner: Service) => Service
@@ -31,11 +32,21 @@ export class Chains {
     return this.#chains.values()
   }
 
-  /** @throws Error for a chain that cannot be executed: the connection is closed */
-  get(listener: Listener, chain: FilterChain): LiveChain {
-    const key = keyOf(listener, chain)
+  /** As the snapshot of now has it. @throws Error for one that is not there (any more) */
+  listener(name: string): Listener {
+    const listener = this.#snapshot.listeners.get(name)
+    if (!listener) throw new Error(`listener ${name} is gone`)
+    return listener
+  }
+
+  /** @throws Error for a chain that is not there (any more), or cannot be executed: the connection is closed */
+  get(listenerName: string, chainName: string): LiveChain {
+    const key = `${listenerName} ${chainName}`
     const known = this.#chains.get(key)
     if (known) return known
+    const listener = this.listener(listenerName)
+    const chain = listener.chains.find(({ name }) => name === chainName)
+    if (!chain) throw new Error(`chain ${chainName} of ${listenerName} is gone`)
     const source = this.#sourceOf(listener, chain)
     const made = new LiveChain(source, this.#compile(source))
     this.#chains.set(key, made)
@@ -51,8 +62,7 @@ export class Chains {
       const chain = listener?.chains.find(({ name }) => name === old.name)
       if (!listener || !chain) {
         this.#chains.delete(key)
-        // a chain that is gone was taken away: plain text under strict, or a service that is no more
-        for (const connection of live.connections) connection.drain()
+        for (const connection of live.connections) connection.end(lingerOf(before, connection))
         continue
       }
       const source = this.#sourceOf(listener, chain)
@@ -79,11 +89,22 @@ export class Chains {
     const judge = createConnectionJudge(connection ?? {}, connectionStats(stack.metrics, http ? 'http' : 'tcp', prefix), stack.clock)
     const service: Service = http
       ? around(listener)(
-          buildHttpStack(http, routes, { ...stack, direction: listener.direction, accessLoggers: accessLogs.loggers(http.accessLogs) }),
+          buildHttpStack(http, routes, {
+            ...stack,
+            direction: listener.direction,
+            accessLoggers: accessLogs.loggers(http.accessLogs),
+            createTracingLayer: (tracing) => stack.createTracingLayer(tracing, listener.direction),
+          }),
         )
       : (exchange) => exchange.abort('NR', 'no_http_here')
     return { service, judge }
   }
 }
 
-const keyOf = (listener: Listener, chain: FilterChain): string => `${listener.name} ${chain.name}`
+/** For what runs on connections of a chain that is gone. */
+const LINGER_MS = 30_000
+
+/** What comes in was taken away: plain text under strict. What goes out leads to a service that is no more, or is spoken with in another way. */
+function lingerOf({ direction }: Listener, { downstream }: LiveConnection): number {
+  return direction === 'inbound' && downstream.protocol === 'tcp' ? 0 : LINGER_MS
+}

@@ -7,6 +7,6 @@
  *     chains            chains compiled at their first connection, changed in place; live-chain: one of them
  *     tcp-carrier       bytes to an endpoint of a cluster
  *     downstream-tls, upstream-tls   how TLS ends here, and begins
- *     access-logs, filter-hooks      what stacks write to and ask
+ *     access-logs     what stacks write to
  */
 export { ProxyRuntime, type ConfigSource, type ProxyRuntimeOptions } from './proxy-runtime.ts'

@@ -1,5 +1,18 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { inboundName, OUTBOUND_ANY, outboundName, type Listener } from '../../../policy/traffic/model/index.ts'
+import {
+  HEALTH_PORT,
+  INBOUND_ANY,
+  INBOUND_PORT,
+  inboundName,
+  MESH_PORT,
+  OUTBOUND_ANY,
+  OUTBOUND_PORT,
+  outboundName,
+  type Listener,
+} from '../../../policy/traffic/model/index.ts'
+
+/** The proxy's own, which no application has: handing them on would lead here again. */
+const OWN_PORTS: ReadonlySet<number> = new Set([INBOUND_PORT, OUTBOUND_PORT, MESH_PORT, HEALTH_PORT])
 
 /** Listeners of a snapshot, by what a connection was going to. */
 export class ListenerTable {
@@ -19,9 +32,9 @@ export class ListenerTable {
     return this.#listeners.get(OUTBOUND_ANY)
   }
 
-  /** For a connection to a port of the application. */
+  /** For a connection to a port of the application, declared or not. Undefined: it is closed. */
   inbound(port: number): Listener | undefined {
-    return this.#listeners.get(inboundName(port))
+    return this.#listeners.get(inboundName(port)) ?? (OWN_PORTS.has(port) ? undefined : this.#listeners.get(INBOUND_ANY))
   }
 
   /** Listeners that are bound here. */

@@ -12,9 +12,14 @@ export interface ChainSource {
 /** One connection that is carried now. */
 export interface LiveConnection {
   readonly downstream: Downstream
+  /** Takes nothing new; what runs goes on. Bytes that nobody looks at go on as they are: there is no way to say so. */
   drain(): void
-  destroy(): void
+  /** Takes nothing new, and what still runs then is ended. 0: at once. */
+  end(withinMs: number): void
 }
+
+/** How long a response that has begun may go on when its client is not allowed to ask any more. */
+export const REVOKED_MS = 5_000
 
 /**
  * A filter chain at work. Connections hold on to it for their whole life; when the configuration changes, what it does changes in place, so that the next
@@ -40,6 +45,9 @@ export class LiveChain {
     this.source = source
     this.service = parts.service
     this.judge = parts.judge
-    for (const connection of this.connections) if (!this.judge(connection.downstream, true).allowed) connection.destroy()
+    for (const connection of this.connections) {
+      // every request of now is judged by its own rules; what remains is what runs already
+      if (!this.judge(connection.downstream, true).allowed) connection.end(connection.downstream.protocol === 'tcp' ? 0 : REVOKED_MS)
+    }
   }
 }

@@ -15,9 +15,9 @@ import {
 } from '../../../policy/traffic/model/index.ts'
 import { ClusterManager, type Place } from '../clusters/index.ts'
 import { EMPTY_SNAPSHOT, type ProxySnapshot } from '../config/index.ts'
+import type { UpstreamEndpoint, UpstreamOptions } from '../contract.ts'
 import { openEndpoint, TimerWheel } from '../engine/index.ts'
-import { createFilterHooks, type FilterHooks } from './filter-hooks.ts'
-import { Tap } from '../filters/index.ts'
+import { createFilterLayers, Tap, type FilterLayers } from '../filters/index.ts'
 import type { MeshTls } from '../identity/index.ts'
 import { MetricTable } from '../telemetry/index.ts'
 import { originalDestination, readClientHello, type Accepted, type Acceptor, type Transport } from '../transport/index.ts'
@@ -45,8 +45,10 @@ export interface ProxyRuntimeOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** Name of the proxy in traces. */
+  /** Name of the proxy in traces and logs of collectors. */
   readonly service: string
+  /** Where an intercepted connection was going; undefined: nobody has redirected it. Default: as the kernel says. */
+  readonly originalDestination?: (accepted: Accepted) => SocketAddress | undefined
 }
 
 /** How long a connection waits for the control plane to say what is behind an address that is new to this proxy. */
@@ -61,7 +63,7 @@ export class ProxyRuntime {
   readonly #options: ProxyRuntimeOptions
   readonly #wheel: TimerWheel
   readonly #accessLogs: AccessLogs
-  readonly #hooks: FilterHooks
+  readonly #filters: FilterLayers
   readonly #downstreamTls: DownstreamTlsMaker
   readonly #upstreamTls: UpstreamTlsMaker
   readonly #chains: Chains
@@ -77,22 +79,33 @@ export class ProxyRuntime {
     const { clock, random, log, transport, mesh, place } = options
     this.tap = new Tap(clock)
     this.#wheel = new TimerWheel(clock)
-    this.#accessLogs = new AccessLogs(clock)
+    this.#accessLogs = new AccessLogs(clock, options.service)
     const secret = (name: string): ReturnType<ProxySnapshot['secrets']['get']> => this.#snapshot.secrets.get(name)
     this.#upstreamTls = new UpstreamTlsMaker(mesh, secret)
     this.#downstreamTls = new DownstreamTlsMaker(mesh, secret)
+    const open = (endpoint: UpstreamOptions): UpstreamEndpoint => openEndpoint(endpoint, { clock, wheel: this.#wheel, transport })
+    this.#filters = createFilterLayers({
+      clusters: () => this.clusters,
+      wheel: this.#wheel,
+      clock,
+      random,
+      log,
+      openEndpoint: open,
+      dial: (target) => transport.dial(target),
+      service: options.service,
+    })
     this.clusters = new ClusterManager(
       {
         clock,
         random,
         place,
-        openEndpoint: (endpoint) => openEndpoint(endpoint, { clock, wheel: this.#wheel, transport }),
+        openEndpoint: open,
+        probe: this.#filters.probe,
         clientTls: (cluster, endpoint, protocol) => this.#upstreamTls.for(cluster, endpoint, protocol),
         resolveHost,
       },
       this.metrics,
     )
-    this.#hooks = createFilterHooks({ clusters: this.clusters, clock, random, log, wheel: this.#wheel, service: options.service })
     this.#chains = new Chains(this.#snapshot, {
       stack: {
         clusters: this.clusters,
@@ -101,7 +114,7 @@ export class ProxyRuntime {
         random,
         makeId: randomUUID,
         identity: options.identity,
-        ...this.#hooks,
+        ...this.#filters,
       },
       accessLogs: this.#accessLogs,
       around: (listener) => this.tap.layer(listener.direction),
@@ -142,13 +155,13 @@ export class ProxyRuntime {
   }
 
   /** Takes what is intercepted: everything that the application dials, and everything that comes for it. @throws Error when a port is in use */
-  async listenIntercepted(): Promise<void> {
+  async listenIntercepted(host = '::'): Promise<void> {
     await this.#listen(
       'outbound',
-      { host: '::', port: OUTBOUND_PORT },
-      (accepted) => void this.#outbound(accepted, destinationOf(accepted)),
+      { host, port: OUTBOUND_PORT },
+      (accepted) => void this.#outbound(accepted, this.#destinationOf(accepted)),
     )
-    await this.#listen('inbound', { host: '::', port: INBOUND_PORT }, (accepted) => this.#inbound(accepted))
+    await this.#listen('inbound', { host, port: INBOUND_PORT }, (accepted) => this.#inbound(accepted))
   }
 
   /** Takes connections of the mesh by server name. */
@@ -177,9 +190,7 @@ export class ProxyRuntime {
     for (const key of this.#acceptors.keys()) if (key.startsWith('gateway ') && !wanted.has(key)) await this.#close(key)
     for (const [key, { name, port }] of wanted) {
       await this.#listen(key, { host: '::', port }, (accepted) => {
-        const listener = this.#snapshot.listeners.get(name)
-        if (listener) void acceptConnection(accepted, listener, undefined, this.#deps)
-        else accepted.destroy()
+        void acceptConnection(accepted, name, undefined, this.#deps)
       }).catch((error: unknown) => this.#options.log.error('a gateway cannot listen', { listener: name, port, error: messageOf(error) }))
     }
   }
@@ -198,17 +209,18 @@ export class ProxyRuntime {
     for (const { connections } of this.#chains.all) for (const connection of connections) connection.drain()
   }
 
-  close(): void {
+  /** Ends everything at once; resolves when what was to be told of it (spans) has been sent, or was not taken. */
+  async close(): Promise<void> {
     for (const { connections } of this.#chains.all) for (const { downstream } of connections) downstream.destroy()
     this.clusters.close()
-    this.#hooks.close()
     this.#accessLogs.close()
+    await this.#filters.close()
   }
 
   #inbound(accepted: Accepted): void {
-    const original = destinationOf(accepted)
+    const original = this.#destinationOf(accepted)
     const listener = original && this.#table.inbound(original.port)
-    if (listener) return void acceptConnection(accepted, listener, original, this.#deps)
+    if (listener) return void acceptConnection(accepted, listener.name, original, this.#deps)
     this.#options.log.debug('nothing is known of a port that somebody dials', { port: original?.port, from: accepted.remote.address })
     accepted.destroy()
   }
@@ -219,7 +231,7 @@ export class ProxyRuntime {
       const port = portOfServerName(hello?.serverName ?? '')
       const listener = port === undefined ? undefined : this.#table.inbound(port)
       if (!listener) throw new Error(`no port of this pod is meant by "${hello?.serverName ?? ''}"`)
-      await acceptConnection(accepted, listener, { address: accepted.local.address, port: port as number }, this.#deps)
+      await acceptConnection(accepted, listener.name, { address: accepted.local.address, port: port as number }, this.#deps)
     } catch (error) {
       accepted.destroy()
       this.#options.log.debug('a connection to the mesh port was closed', { from: accepted.remote.address, error: messageOf(error) })
@@ -234,7 +246,7 @@ export class ProxyRuntime {
     const destination = { address: plainAddress(original.address), port: original.port }
     const listener =
       this.#table.outbound(destination.address, destination.port) ?? (await this.#demand(destination)) ?? this.#table.passthrough
-    if (listener) return void acceptConnection(accepted, listener, destination, this.#deps)
+    if (listener) return void acceptConnection(accepted, listener.name, destination, this.#deps)
     this.#options.log.debug('nothing may be called there', { to: `${destination.address}:${destination.port}` })
     accepted.destroy()
   }
@@ -268,6 +280,14 @@ export class ProxyRuntime {
     for (const listeners of this.#waiting.values()) for (const look of listeners) look()
   }
 
+  /** What was not redirected was meant for this proxy itself: sent on as it is, it would come here again and again. */
+  #destinationOf(accepted: Accepted): SocketAddress | undefined {
+    const { originalDestination: find = kernelDestination } = this.#options
+    const found = find(accepted)
+    const isOwn = found?.port === accepted.local.port && plainAddress(found.address) === plainAddress(accepted.local.address)
+    return isOwn ? undefined : found
+  }
+
   async #listen(
     key: string,
     target: { readonly host: string; readonly port: number },
@@ -292,9 +312,7 @@ export class ProxyRuntime {
   }
 }
 
-function destinationOf(accepted: Accepted): SocketAddress | undefined {
-  return originalDestination(accepted.fd, accepted.local.address.includes(':'))
-}
+const kernelDestination = ({ fd, local }: Accepted): SocketAddress | undefined => originalDestination(fd, local.address.includes(':'))
 
 /** By the resolver of the machine: as the application would. Its answers carry no time to live. */
 async function resolveHost(host: string): Promise<{ readonly addresses: readonly string[]; readonly ttlMs: number }> {

@@ -4,10 +4,10 @@ import type { Logger } from '../../../base/log.ts'
 import type { TcpProxy } from '../../../policy/traffic/model/index.ts'
 import type { ClusterManager, Host, UpstreamCluster } from '../clusters/index.ts'
 import type { Downstream } from '../contract.ts'
-import type { TimerWheel } from '../engine/index.ts'
+import type { Deadline, TimerWheel } from '../engine/index.ts'
 import { forwardTcp } from '../tcp/index.ts'
 import type { Connection, Transport } from '../transport/index.ts'
-import type { LiveChain } from './live-chain.ts'
+import type { LiveChain, LiveConnection } from './live-chain.ts'
 
 export interface TcpCarrierDeps {
   readonly clusters: ClusterManager
@@ -27,10 +27,23 @@ export class TcpCarrier {
 
   carry(connection: Connection, live: LiveChain, downstream: Downstream): void {
     const { tcp } = live.source.chain
-    const entry = { downstream, drain: () => connection.destroy(), destroy: () => connection.destroy() }
+    const { wheel } = this.#deps
+    let deadline: Deadline | undefined
+    const entry: LiveConnection = {
+      downstream,
+      drain() {},
+      end(withinMs) {
+        if (withinMs <= 0) return connection.destroy()
+        deadline ??= wheel.deadline(() => connection.destroy())
+        deadline.set(withinMs)
+      },
+    }
     live.connections.add(entry)
     // what comes before there is an upstream stays in the kernel
-    const closed = (): void => void live.connections.delete(entry)
+    const closed = (): void => {
+      deadline?.cancel()
+      live.connections.delete(entry)
+    }
     this.#connect(tcp, downstream).then(
       ({ upstream, host, cluster }) => {
         host.active++
@@ -38,7 +51,7 @@ export class TcpCarrier {
         table.inc(connections)
         table.add(connectionsActive, 1)
         forwardTcp(connection, upstream, {
-          wheel: this.#deps.wheel,
+          wheel,
           ...(tcp?.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: tcp.idleTimeoutMs }),
           onEnd: () => {
             host.active--

@@ -23,7 +23,7 @@ export interface ServicePortRef {
 /**
  * Where connections come in. Three directions:
  * - `inbound`: a port of the application beside this proxy. Reached by interception (original destination port) or at the proxy's mesh port with
- *   the server name of `meshServerName(port)`.
+ *   the server name of `meshServerName(port)`. `inbound|*` carries what comes for other ports.
  * - `outbound`: an address that the application dials. One resource for each address and port of a service; the resource's name is
  *   `outboundName(address, port)`, so that a proxy can subscribe at the first connection to it. `outbound|*` carries what matches no other.
  * - `gateway`: a port that the proxy itself listens on.
@@ -59,9 +59,9 @@ export interface ChainMatch {
   readonly serverNames?: readonly string[]
   /** `mesh`: TLS with one of the mesh's ALPN protocols; `tls`: other TLS; `plaintext`. */
   readonly transport?: readonly ('mesh' | 'tls' | 'plaintext')[]
-  /** CIDRs: where an intercepted connection was going; for `outbound|*` alone. */
+  /** CIDRs: where an intercepted connection was going; for `outbound|*` and `inbound|*` alone. */
   readonly destinations?: readonly string[]
-  /** Port that an intercepted connection was going to; for `outbound|*` alone. */
+  /** Port that an intercepted connection was going to; for `outbound|*` and `inbound|*` alone. */
   readonly destinationPort?: number
 }
 
@@ -149,6 +149,11 @@ export const outboundName = (address: string, port: number): string => `outbound
 export const OUTBOUND_ANY = 'outbound|*'
 /** Name of the inbound listener of an application's port. */
 export const inboundName = (port: number): string => `inbound|${port}`
+/**
+ * Inbound listener of all other ports: those that neither the pod nor a service declares. Its chains carry bytes (`tcp`) to a cluster with
+ * `originalDestination`; none of them takes plain text where mutual TLS is strict. Absent: such connections are closed.
+ */
+export const INBOUND_ANY = 'inbound|*'
 
 /** Where a sidecar receives what comes for its application by interception. */
 export const INBOUND_PORT = 15_006

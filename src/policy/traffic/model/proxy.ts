@@ -14,7 +14,7 @@ export interface ProxySettings {
   readonly metrics: MetricSettings
   /** Pod is going: inbound listeners finish what they have and take nothing new; outbound goes on. */
   readonly draining?: boolean
-  /** Listeners that it is to have before anything comes: its inbound ports, those of its gateway, `outbound|*`. Others are asked for by need. */
+  /** Listeners that it is to have before anything comes: its inbound ports, `inbound|*`, those of its gateway, `outbound|*`. Others are asked for by need. */
   readonly listeners?: readonly string[]
   /** What becomes of connections to destinations that are no service of the mesh; the listener `outbound|*` carries what is allowed. */
   readonly passthrough: 'all' | 'none' | 'matched'
