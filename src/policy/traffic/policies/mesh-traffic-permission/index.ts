@@ -1,6 +1,6 @@
 /**
- * Who may call. The lists of all policies for a port are put together: deny is judged first, then shadow deny, then allow; a caller that no list names gets the
- * mesh's `defaultPermission`. Judged for connections, and for requests again: open connections lose what is revoked.
+ * Who may call. The lists of all policies for a port are put together: deny is judged first, then shadow deny, then allow. A caller that no list names is denied
+ * where callers are allowed by name; where none are, it gets the mesh's `defaultPermission`. Judged for connections, and for requests again: open connections lose what is revoked.
  */
 import type { CallerMatch, InboundContext, MergedRules, PolicyPlugin } from '../../input/index.ts'
 import type { ConnectionRules, HttpConnectionManager, Principal, Rbac, RbacRule } from '../../model/index.ts'
@@ -53,7 +53,9 @@ export function permissionRbac(rules: MergedRules<PermissionConf>, { world }: Pi
     }
     return [...principals].map(([name, of]) => ({ name, principals: [...of.values()], requests: [] }))
   }
-  return { deny: list('deny'), shadowDeny: list('shadowDeny'), allow: list('allow', 'shadowDeny'), otherwise: world.mesh.defaultPermission }
+  // to allow some and mean all would be no permission
+  const otherwise = list('allow').length > 0 ? 'deny' : world.mesh.defaultPermission
+  return { deny: list('deny'), shadowDeny: list('shadowDeny'), allow: list('allow', 'shadowDeny'), otherwise }
 }
 
 // a rule's callers and those of a list in it: the narrower of two ids where one contains the other, nothing where they have nothing in common
