@@ -1,5 +1,5 @@
 import { systemClock } from '../../../base/clock.ts'
-import type { Attempt, Exchange, Layer, Service, UpstreamAdmission } from '../contract.ts'
+import type { Attempt, Exchange, Layer, Service, UpstreamAdmission, UpstreamOptions } from '../contract.ts'
 import { listen, type Acceptor } from '../transport/accept.ts'
 import { openEndpoint, serveHttp, TimerWheel, type EngineEndpoint, type ServedHttp, type ServeHttpOptions } from './index.ts'
 
@@ -14,7 +14,8 @@ export interface MiniProxy {
 export interface MiniProxyOptions {
   readonly upstreamPort: number
   readonly downstream?: 'http1' | 'http2'
-  readonly upstream?: 'http1' | 'http2'
+  readonly upstream?: UpstreamOptions['protocol']
+  readonly tls?: UpstreamOptions['tls']
   readonly layer?: Layer
   readonly attempt?: (exchange: Exchange, plain: Attempt) => Attempt
   readonly serve?: Partial<ServeHttpOptions>
@@ -38,6 +39,7 @@ export async function miniProxy(options: MiniProxyOptions): Promise<MiniProxy> {
       connectTimeoutMs: 2000,
       idleTimeoutMs: 60_000,
       admit: options.admit ?? ADMIT_ALL,
+      ...(options.tls ? { tls: options.tls } : {}),
     },
     { clock, wheel },
   )

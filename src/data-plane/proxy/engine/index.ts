@@ -5,7 +5,7 @@
  *   serve-http    a client's connection: each request becomes an exchange for a Service
  *   exchange      the core between both sides: back-pressure, hooks, timeouts, local replies, another try
  *     try         one attempt; body-pipe: what observes and changes bodies; pacer: slow responses; local-reply, timeouts
- *   open-endpoint pooled connections to one upstream
+ *   open-endpoint pooled connections to one upstream; alpn-endpoint: to one that says by ALPN what it speaks
  *   http1/        codecs and pool of HTTP/1.1
  *   http2/        codecs and pool of HTTP/2
  *   header-list   fields of a message; timer-wheel: deadlines that cost nothing to move

@@ -3,6 +3,7 @@ import type { UpstreamOptions } from '../contract.ts'
 import type { Transport } from '../transport/choose-transport.ts'
 import { dial, type DialError } from '../transport/dial.ts'
 import type { Connection } from '../transport/contract.ts'
+import { AlpnEndpoint } from './alpn-endpoint.ts'
 import type { EngineEndpoint } from './contract.ts'
 import { Http1Endpoint, type Dial } from './http1/http1-endpoint.ts'
 import { Http2Endpoint } from './http2/http2-endpoint.ts'
@@ -20,25 +21,27 @@ export function openEndpoint(options: UpstreamOptions, parts: EndpointParts): En
   const { address, admit, idleTimeoutMs, maxConnectionDurationMs = 0, maxRequestsPerConnection = 0 } = options
   const name =
     'path' in address ? address.path : `${address.address.includes(':') ? `[${address.address}]` : address.address}:${address.port}`
-  if (options.protocol === 'http2') {
-    return new Http2Endpoint({
-      clock: parts.clock,
-      address: name,
-      dial: dialer(options, parts.transport?.dial ?? dial),
-      admit,
-      times: { idleTimeoutMs, maxConnectionDurationMs },
-      maxRequestsPerConnection,
-    })
-  }
-  return new Http1Endpoint({
-    address: name,
-    dial: dialer(options, parts.transport?.dial ?? dial),
-    admit,
-    wheel: parts.wheel,
-    idleTimeoutMs,
-    maxConnectionDurationMs,
-    maxRequestsPerConnection,
-  })
+  const connect = dialer(options, parts.transport?.dial ?? dial)
+  const open = (protocol: 'http1' | 'http2', dialed: Dial): EngineEndpoint =>
+    protocol === 'http2'
+      ? new Http2Endpoint({
+          clock: parts.clock,
+          address: name,
+          dial: dialed,
+          admit,
+          times: { idleTimeoutMs, maxConnectionDurationMs },
+          maxRequestsPerConnection,
+        })
+      : new Http1Endpoint({
+          address: name,
+          dial: dialed,
+          admit,
+          wheel: parts.wheel,
+          idleTimeoutMs,
+          maxConnectionDurationMs,
+          maxRequestsPerConnection,
+        })
+  return options.protocol === 'alpn' ? new AlpnEndpoint({ address: name, dial: connect, admit, open }) : open(options.protocol, connect)
 }
 
 function dialer(options: UpstreamOptions, connect: Transport['dial']): Dial {

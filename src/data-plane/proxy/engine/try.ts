@@ -119,15 +119,24 @@ export class Try implements UpstreamEvents {
 
   #fail(failure: UpstreamFailure): void {
     if (this.#isOver) return
+    this.#isOver = true
+    this.#deadline?.cancel()
     this.#stream?.cancel()
-    this.#over(false)
-    if (this.#hasHead) this.#exchange.breakResponse(flagOf(failure), `upstream_reset_after_response_started{${failure.message}}`)
-    else this.#attempt.onFailure(failure)
+    if (!this.#hasHead) {
+      this.#attempt.onFailure(failure)
+      return this.#done(false)
+    }
+    this.#done(false)
+    this.#exchange.breakResponse(flagOf(failure), `upstream_reset_after_response_started{${failure.message}}`)
   }
 
   #over(ok: boolean, status?: Headers): void {
     this.#isOver = true
     this.#deadline?.cancel()
+    this.#done(ok, status)
+  }
+
+  #done(ok: boolean, status?: Headers): void {
     const durationMs = this.#exchange.wheel.nowMs() - this.#startedMs
     const grpc = this.#exchange.request.isGrpc ? status?.get('grpc-status') : undefined
     this.#attempt.onDone(grpc === undefined ? { ok, durationMs } : { ok, durationMs, grpcStatus: Number(grpc) })

@@ -96,12 +96,17 @@ export class Http1Endpoint implements EngineEndpoint, ConnectionOwner {
     if (!connection.isOpen) return
     const { maxConnectionDurationMs, maxRequestsPerConnection, idleTimeoutMs, wheel } = this.#options
     const isOld = maxConnectionDurationMs > 0 && wheel.nowMs() - connection.openedMs >= maxConnectionDurationMs
-    if (this.#isDraining || isOld || (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection)) {
+    if (isOld || (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection)) {
       connection.destroy()
       return
     }
+    // requests that came before the endpoint was given up are still carried out
     const next = this.#nextWaiting()
     if (next) return this.#use(connection, next.request, next.exchange)
+    if (this.#isDraining) {
+      connection.destroy()
+      return
+    }
     this.#idle.push(connection)
     connection.isIdle = true
     // it stays where it is on the wheel while requests come and go: only when it arrives is it looked at

@@ -28,6 +28,9 @@ export const DEFAULT_TIMES: ConnectionTimes = {
   stallTimeoutMs: 300_000,
 }
 
+/** For the last bytes to go out and the peer to close. */
+const LINGER_MS = 5_000
+
 /** Looks after a connection's times with one timer, a quarter of the shortest of them apart. */
 export class ConnectionWatch {
   readonly #session: Http2Session
@@ -64,12 +67,21 @@ export class ConnectionWatch {
     this.#arm()
   }
 
+  /** The session is over and the last of it goes out: a peer that does not close its side, or takes nothing, is not waited for. */
+  ended(): void {
+    this.stop()
+    this.#wire.end()
+    this.#timer = this.#clock.after(LINGER_MS, () => this.#wire.destroy('the peer does not close the connection'))
+  }
+
   stop(): void {
     this.#timer?.cancel()
     this.#timer = undefined
   }
 
   #arm(): void {
+    // then the timer is that of the end
+    if (this.#session.isEnded) return
     const { idleTimeoutMs, maxConnectionDurationMs, drainTimeoutMs, keepaliveIntervalMs, stallTimeoutMs } = this.#times
     const times = [
       idleTimeoutMs,

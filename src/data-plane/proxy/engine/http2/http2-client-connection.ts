@@ -40,7 +40,7 @@ export class Http2ClientConnection {
         onCapacity: options.onCapacity,
         // Those that were not accepted have failed as unprocessed; the others go on.
         onGoAway: () => undefined,
-        onEnd: () => this.#wire.end(),
+        onEnd: () => this.#watch.ended(),
         onPong: () => this.#watch.pong(),
       },
     })

@@ -49,7 +49,7 @@ export function serveHttp2(connection: Connection, options: ServeHttp2Options, o
       onOutput: () => wire.schedule(),
       onCapacity: () => undefined,
       onGoAway: () => undefined,
-      onEnd: () => wire.end(),
+      onEnd: () => watch.ended(),
       onPong: () => watch.pong(),
     },
   })
