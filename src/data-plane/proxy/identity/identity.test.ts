@@ -1,15 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { connect, createServer, type TlsOptions } from 'node:tls'
-import type { X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, type X509Certificate } from 'node:crypto'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../base/clock.ts'
 import { FakeClock } from '../../../base/fake-clock.ts'
 import { silentLogger } from '../../../base/log.ts'
-import { createMeshTls, parseSpiffeId, planRenewal, WorkloadIdentity, type WorkloadIdentityOptions } from './index.ts'
+import { createMeshTls, loadIdentity, parseSpiffeId, planRenewal, WorkloadIdentity, type WorkloadIdentityOptions } from './index.ts'
 import { signer, testAuthority, type TestAuthority } from './identity-fixture.ts'
 
 const DOMAIN = 'default.mesh.local'
@@ -39,6 +39,9 @@ async function identityOf(
   await identity.whenReady()
   return identity
 }
+
+const otherKey = (): string =>
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 
 describe('SPIFFE IDs', () => {
   it.each(['spiffe://a/b', 'spiffe://a.b-c_d/ns/x/sa/y', 'spiffe://a'])('reads %s', (id) => expect(parseSpiffeId(id)).toBeDefined())
@@ -147,9 +150,73 @@ describe('the identity of a proxy', () => {
     const away = make({ path, sign: () => Promise.reject(new Error('away')) })
     expect(away.material).toEqual(first.material)
     expect(away.trust.get(DOMAIN)).toHaveLength(1)
-    writeFileSync(path, readFileSync(path, 'utf8').slice(0, 100))
-    expect(make({ path, sign: () => Promise.reject(new Error('away')) }).material).toBeUndefined()
+    expect(readdirSync(dirname(path))).toEqual(['identity.json'])
     rmSync(dir, { recursive: true })
+  })
+
+  it.each<[string, (text: string) => string, RegExp]>([
+    ['half of it', (text) => text.slice(0, 100), /no JSON object, in 100 characters/],
+    ['nothing', () => '', /no JSON object/],
+    ['another document', () => '[1]', /lacks a private key/],
+    ['a trust that is none', (text) => JSON.stringify({ ...JSON.parse(text), trust: { a: 'b' } }), /lacks/],
+    ['a certificate that is none', (text) => JSON.stringify({ ...JSON.parse(text), certificate: 'x' }), /PEM|certificate/i],
+    ['the key of another', (text) => JSON.stringify({ ...JSON.parse(text), privateKey: otherKey() }), /not the one of its certificate/],
+  ])('on disk is refused with a reason, and asked for anew: %s', async (_, damage, reason) => {
+    const dir = mkdtempSync(join(tmpdir(), 'identity-'))
+    const path = join(dir, 'identity.json')
+    const ca = testAuthority(Date.now())
+    const sign = signer({ ca, spiffeId: WEB, trust: { [DOMAIN]: [ca.certificate] }, nowMs: () => Date.now() - 1000 })
+    const first = make({ path, sign })
+    first.want({ spiffeId: WEB, issuer: 'ca-1' })
+    await first.whenReady()
+    const whole = await vi.waitFor(() => readFileSync(path, 'utf8'))
+    writeFileSync(path, damage(whole))
+    const said: unknown[] = []
+    const log = { ...silentLogger, error: (message: string, fields?: object) => void said.push({ message, ...fields }) }
+    const next = make({ path, sign, log })
+    expect(next.material).toBeUndefined()
+    expect(said).toEqual([expect.objectContaining({ file: path, reason: expect.stringMatching(reason) as unknown })])
+    next.want({ spiffeId: WEB, issuer: 'ca-1' })
+    await next.whenReady()
+    await vi.waitFor(() => expect(loadIdentity(path)?.certificate).toBe(next.material?.certificate))
+    rmSync(dir, { recursive: true })
+  })
+
+  it('is used although a full disk does not keep it, which is said', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'identity-'))
+    const path = join(dir, 'identity.json')
+    const ca = testAuthority(Date.now())
+    const sign = signer({ ca, spiffeId: WEB, trust: { [DOMAIN]: [ca.certificate] }, nowMs: () => Date.now() - 1000 })
+    const identity = make({ path, sign, write: () => Promise.reject(new Error('ENOSPC: no space left on device')) })
+    identity.want({ spiffeId: WEB, issuer: 'ca-1' })
+    await identity.whenReady()
+    await vi.waitFor(() => expect(identity.saveError).toMatch(/ENOSPC/))
+    expect([identity.material?.spiffeId, identity.problem, readdirSync(dir)]).toEqual([WEB, undefined, []])
+    rmSync(dir, { recursive: true })
+  })
+
+  it('is written once for each change, one write after another', async () => {
+    const ca = testAuthority(Date.now())
+    const trust = { [DOMAIN]: [ca.certificate] }
+    let writing = 0
+    let most = 0
+    const written: number[] = []
+    const identity = make({
+      path: '/nowhere/identity.json',
+      sign: signer({ ca, spiffeId: WEB, trust, nowMs: () => Date.now() - 1000 }),
+      write: async (_, { trust: kept }) => {
+        most = Math.max(most, ++writing)
+        await new Promise((resolve) => setImmediate(resolve))
+        writing--
+        written.push(Object.keys(kept).length)
+      },
+    })
+    identity.want({ spiffeId: WEB, issuer: 'ca-1' })
+    await identity.whenReady()
+    identity.setTrust({ ...trust, 'other.local': [ca.certificate] })
+    identity.setTrust({ ...trust, 'other.local': [ca.certificate] })
+    await vi.waitFor(() => expect(written.at(-1)).toBe(2))
+    expect([most, written.length <= 2]).toEqual([1, true])
   })
 
   it('is asked for anew when the issuer changes', async () => {

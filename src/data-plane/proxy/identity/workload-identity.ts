@@ -18,6 +18,8 @@ export interface WorkloadIdentityOptions {
   /** 0 <= x < 1. */
   readonly random: () => number
   readonly log: Logger
+  /** For tests of what a full disk does. Default: writes the file. */
+  readonly write?: typeof saveIdentity
 }
 
 /** What TLS is spoken with just now. */
@@ -50,20 +52,28 @@ export class WorkloadIdentity {
   #asking: Promise<void> | undefined
   #stopped = false
   #problem: string | undefined
+  #saving: Promise<void> = Promise.resolve()
+  #saved: StoredIdentity | undefined
+  #saveError: string | undefined
 
   constructor(options: WorkloadIdentityOptions) {
     this.#options = options
     this.#jitter = options.random()
     this.#issuerSeenAtMs = options.clock.now()
-    const stored = options.path === undefined ? undefined : loadIdentity(options.path)
-    if (!stored) return
+    if (options.path === undefined) return
     try {
+      const stored = loadIdentity(options.path)
+      if (!stored) return
       this.#take(stored)
+      this.#saved = stored
       this.setTrust(stored.trust)
       // until the control plane says otherwise it is the one that is wanted
       this.#wanted = { spiffeId: stored.spiffeId, issuer: stored.issuer }
     } catch (error) {
-      options.log.warn('the identity on disk cannot be used', { error: messageOf(error) })
+      options.log.error('the identity on disk is damaged and not used: a new one takes its place', {
+        file: options.path,
+        reason: messageOf(error),
+      })
     }
   }
 
@@ -82,6 +92,11 @@ export class WorkloadIdentity {
   /** Why there is no certificate, or no new one; undefined: all is well. */
   get problem(): string | undefined {
     return this.#problem
+  }
+
+  /** Why the identity is not on disk as it is, the last time; undefined: it is, or is not to be. */
+  get saveError(): string | undefined {
+    return this.#saveError
   }
 
   /** Called when material or trust have changed. @returns stops it */
@@ -103,7 +118,7 @@ export class WorkloadIdentity {
     if (text === this.#trustText) return
     this.#trustText = text
     this.#trust = new Map(Object.entries(trust).map(([domain, pems]) => [domain, pems.flatMap((pem) => this.#parse(domain, pem))]))
-    if (this.#stored) {
+    if (this.#stored && JSON.stringify(this.#stored.trust) !== text) {
       this.#stored = { ...this.#stored, trust }
       void this.#save()
     }
@@ -180,14 +195,24 @@ export class WorkloadIdentity {
     this.#held = { notBeforeMs: notBefore, notAfterMs: notAfter, spiffeId: stored.spiffeId, issuer: stored.issuer }
   }
 
-  async #save(): Promise<void> {
-    const { path, log } = this.#options
-    if (path === undefined || !this.#stored) return
+  /** One write after another; what is on disk already is not written again. */
+  #save(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#write())
+    return this.#saving
+  }
+
+  async #write(): Promise<void> {
+    const { path, log, write = saveIdentity } = this.#options
+    const stored = this.#stored
+    if (path === undefined || !stored || stored === this.#saved) return
     try {
-      await saveIdentity(path, this.#stored)
+      await write(path, stored)
+      this.#saved = stored
+      this.#saveError = undefined
     } catch (error) {
       // a full disk costs the next start without a control plane, nothing now
-      log.warn('the identity could not be kept on disk', { error: messageOf(error) })
+      this.#saveError = messageOf(error)
+      log.error('the identity cannot be kept on disk: going on without', { file: path, reason: this.#saveError })
     }
   }
 
