@@ -39,7 +39,7 @@ import {
 import { createTokenIssuer } from '../../control-plane/apiserver/tokens/service-account-tokens.ts'
 import { addControllers, parseClusterCidrs, type ClusterCidr, type NodeMaskSizes } from '../../control-plane/controllers/index.ts'
 import { addCertificateSigner, createJoinTokens, loadOrCreatePki, type Pki } from '../../control-plane/pki/index.ts'
-import { MeshControl } from '../../control-plane/mesh/control/index.ts'
+import { addAuthorityRequests, MeshControl } from '../../control-plane/mesh/control/index.ts'
 import { addScheduler } from '../../control-plane/scheduler/index.ts'
 import { MESH_LINK_PATH, MESH_LINK_PROTOCOL } from '../../protocols/mesh-link.ts'
 import { openLmdbStore, type Store } from '../../control-plane/store/index.ts'
@@ -236,6 +236,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     metrics,
     log,
   })
+  addAuthorityRequests(manager, () => mesh.control?.authorities)
   addScheduler(manager, { random })
   addCertificateSigner(manager, pki)
   const running = manager.run(signal)
