@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { createSecureContext, type SecureContext } from 'node:tls'
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Accepted, Acceptor } from '../src/data-plane/proxy/transport/accept.ts'
 import { chooseTransport, transport, type Transport, type TransportName } from '../src/data-plane/proxy/transport/choose-transport.ts'
@@ -315,6 +315,29 @@ describe.each<TransportName>(['raw', 'sockets'])('transport %s', (name) => {
     expect(verified).toEqual(['URI:spiffe://mesh/server'])
     expect(names).toEqual(['p80.mesh.biplane', 'istio', 'istio', 'URI:spiffe://mesh/client'])
     expect(connection.tls?.peer).toBeInstanceOf(X509Certificate)
+  })
+
+  it('keeps what comes with the end of a handshake until somebody takes over', async () => {
+    let take: (connection: Connection) => void = () => {}
+    const secured = new Promise<Connection>((resolve) => (take = resolve))
+    const options = { context: contextOf(server), alpn: [], clientCertificate: 'none', handshakeTimeoutMs: 2_000 } as const
+    const port = await serve((accepted) => void accepted.secure(options).then(take))
+    const socket = connectTls({ port, host: LOOPBACK, rejectUnauthorized: false }, () => socket.end('first'))
+    socket.on('error', () => {})
+    const connection = await secured
+    connections.push(connection)
+    if (!socket.writableFinished) await new Promise((resolve) => socket.once('finish', resolve))
+    // a way there and back on another connection: by then it has come
+    const other = await dialTo(await serve((accepted) => echo(accepted.plain())))
+    const back = new Recorder()
+    other.handle(back)
+    other.write(Buffer.from('there'))
+    await back.until(() => back.bytes.length === 5)
+    const heard = new Recorder()
+    connection.handle(heard)
+    await heard.until(() => heard.ended === 1)
+    expect(heard.bytes.toString()).toBe('first')
+    socket.destroy()
   })
 
   it('refuses a server whose certificate the caller refuses', async () => {

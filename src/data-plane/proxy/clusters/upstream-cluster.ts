@@ -185,10 +185,11 @@ export class UpstreamCluster {
   /** What is spoken with an endpoint. @param protocol of the client, for clusters that mirror it */
   wireOf(host: Host, protocol: 'http1' | 'http2'): HostProtocol {
     const { protocol: configured, tls } = this.#config
+    // what a port speaks that nobody has declared, the sidecar before it learns from the connection
+    if (configured === 'mirror') return protocol
     // between two sidecars: whatever the applications speak
     if (tls?.mode === 'mesh' && host.endpoint.identity !== undefined) return 'http2'
     if (configured === 'http2') return 'http2'
-    if (configured === 'mirror') return protocol
     return tls?.mode === 'tls' && tls.alpn?.includes('h2') ? 'alpn' : 'http1'
   }
 

@@ -15,7 +15,7 @@ export interface Cluster {
     | { readonly type: 'static'; readonly addresses: readonly SocketAddress[] }
     /** Where the intercepted connection was going. */
     | { readonly type: 'originalDestination' }
-  /** What the endpoints speak. `http`: HTTP/1.1; between two sidecars HTTP/2 in all HTTP cases. `mirror`: what the client spoke. */
+  /** What the endpoints speak. `http`: HTTP/1.1; between two sidecars HTTP/2 for `http` and `http2`. `mirror`: what the client spoke, between sidecars too. */
   readonly protocol: 'http' | 'http2' | 'mirror' | 'tcp'
   readonly tls?: UpstreamTls
   readonly loadBalancer: LoadBalancer

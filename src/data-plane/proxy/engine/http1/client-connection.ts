@@ -265,8 +265,9 @@ export class Http1ClientConnection implements ConnectionHandler {
     if (cookie !== undefined) out.field('cookie', cookie)
     if (upgrade !== undefined) {
       out.text(`connection: Upgrade\r\nupgrade: ${upgrade}\r\n`)
-      // what HTTP/2 does without (RFC 8441 section 5)
-      if (isExtendedConnect && upgrade === 'websocket') out.text(`sec-websocket-key: ${randomBytes(16).toString('base64')}\r\n`)
+      // what HTTP/2 does without (RFC 8441 section 5), unless the client came by HTTP/1.1
+      if (isExtendedConnect && upgrade === 'websocket' && !headers.has('sec-websocket-key'))
+        out.text(`sec-websocket-key: ${randomBytes(16).toString('base64')}\r\n`)
     } else if (hasBody && !hasLength) {
       stream.isChunked = true
       out.text('transfer-encoding: chunked\r\n')

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Headers, RequestHead, ResponseHead } from '../../contract.ts'
 import type { UpstreamEvents, UpstreamRequest, UpstreamStream } from '../contract.ts'
 import { Http2Headers, encodedBytes, writeHeaders } from './http2-headers.ts'
@@ -27,6 +28,8 @@ class Http2ResponseHead implements ResponseHead {
 export class Http2UpstreamStream extends StreamAdapter implements UpstreamStream {
   readonly #events: UpstreamEvents
   readonly #onOver: () => void
+  /** What a client of HTTP/1.1 has asked to switch to. */
+  readonly #upgrade: Upgrade | undefined
   #isOver = false
 
   /** Writes the head; `onOver` is called once when the stream has ended, however. */
@@ -38,6 +41,8 @@ export class Http2UpstreamStream extends StreamAdapter implements UpstreamStream
     stream.handler = this
     this.stream = stream
     const { head } = request
+    if (head.upgrade !== undefined && request.downstreamProtocol === 'http1')
+      this.#upgrade = { token: head.upgrade, key: head.headers.get('sec-websocket-key') }
     stream.hasNoBody = head.method === 'HEAD'
     const output = session.sender.beginHeaders(stream, headBytes(head))
     const end = writeRequestHead(output.bytes, output.length, head)
@@ -64,7 +69,9 @@ export class Http2UpstreamStream extends StreamAdapter implements UpstreamStream
     const headers = new Http2Headers(block, firstRegular)
     if (status < 200) return this.#events.onInformational(status, headers)
     if (ended) this.#over()
-    this.#events.onHead(new Http2ResponseHead(status, headers, ended), ended)
+    const head = new Http2ResponseHead(status, headers, ended)
+    if (this.#upgrade !== undefined && status === 200) switchProtocols(head, this.#upgrade)
+    this.#events.onHead(head, ended)
     if (ended) this.#stopRequest()
   }
 
@@ -98,6 +105,21 @@ export class Http2UpstreamStream extends StreamAdapter implements UpstreamStream
   protected drained(): void {
     if (!this.#isOver) this.#events.onDrain()
   }
+}
+
+interface Upgrade {
+  readonly token: string
+  readonly key: string | undefined
+}
+
+const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+
+/** A tunnel that HTTP/2 opens with 200 is opened with 101 in HTTP/1.1. Source: RFC 8441 section 5, RFC 6455 section 4.2.2. */
+function switchProtocols(head: Http2ResponseHead, { token, key }: Upgrade): void {
+  head.status = 101
+  head.headers.set('upgrade', token)
+  if (token !== 'websocket' || key === undefined || head.headers.has('sec-websocket-accept')) return
+  head.headers.set('sec-websocket-accept', createHash('sha1').update(`${key}${WEBSOCKET_GUID}`).digest('base64'))
 }
 
 function headBytes(head: RequestHead): number {

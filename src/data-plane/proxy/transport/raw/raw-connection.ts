@@ -69,6 +69,8 @@ export class RawConnection implements Connection {
   #isReading = false
   #isPaused = false
   #hasEnded = false
+  /** The end came before somebody took over, or before what came first was given out. */
+  #isEndUntold = false
   #wantsEnd = false
   #hasShutDown = false
   #isClosed = false
@@ -114,17 +116,18 @@ export class RawConnection implements Connection {
     this.#handler = handler
     if (!isFirst) return
     if (this.#isClosed) this.#tellLater()
-    else if (this.#first) setImmediate(() => this.#giveFirst())
+    else if (this.#first || this.#hasEnded) setImmediate(() => this.#giveFirst())
     else this.#read()
   }
 
   #giveFirst(): void {
+    if (this.#isClosed || this.#isPaused) return
     const first = this.#first
-    if (!first || this.#isClosed || this.#isPaused) return
     this.#first = undefined
     depth++
     try {
-      this.received(first, 0, first.length)
+      if (first) this.received(first, 0, first.length)
+      if (this.#isEndUntold && !this.#isClosed) this.#tellEnd()
     } finally {
       leave()
     }
@@ -139,7 +142,11 @@ export class RawConnection implements Connection {
   }
 
   received(buffer: Buffer, start: number, end: number): void {
-    if (!this.#isClosed) this.#handler?.onData(buffer, start, end)
+    if (this.#isClosed) return
+    if (this.#handler) return this.#handler.onData(buffer, start, end)
+    // TLS gives out what it has decrypted although nobody reads: at most what came with the end of the handshake
+    const bytes = Buffer.copyBytesFrom(buffer, start, end - start)
+    this.#first = this.#first ? Buffer.concat([this.#first, bytes]) : bytes
   }
 
   readFailed(code: number): void {
@@ -148,6 +155,12 @@ export class RawConnection implements Connection {
     this.#hasEnded = true
     this.#isReading = false
     this.#handle.readStop()
+    this.#isEndUntold = true
+    if (this.#handler && !this.#first) this.#tellEnd()
+  }
+
+  #tellEnd(): void {
+    this.#isEndUntold = false
     this.#handler?.onEnd()
     if (this.#hasShutDown) this.destroy()
   }
@@ -232,7 +245,7 @@ export class RawConnection implements Connection {
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
-    if (this.#first && this.#handler) setImmediate(() => this.#giveFirst())
+    if ((this.#first || this.#isEndUntold) && this.#handler) setImmediate(() => this.#giveFirst())
     else this.#read()
   }
 
