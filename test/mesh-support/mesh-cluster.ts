@@ -5,7 +5,7 @@ import type { KubeObject } from '../../src/api/meta/object.ts'
 import { dataLayout } from '../../src/cli/compose/layout.ts'
 import type { CommandResult } from '../../src/testing/network-lab/index.ts'
 import { Cluster } from '../support/cluster.ts'
-import { LabCluster } from '../support/lab-cluster.ts'
+import { LabCluster, type LabClusterOptions } from '../support/lab-cluster.ts'
 import { run } from '../support/lab-processes.ts'
 import { REPOSITORY } from '../support/program.ts'
 
@@ -45,8 +45,11 @@ export async function loopbackCluster(path: string, manifests: readonly string[]
 }
 
 /** Nodes in network namespaces of their own, pods in others. */
-export async function kernelCluster(manifests: readonly string[], nodes: readonly string[] = ['a', 'b']): Promise<MeshCluster> {
-  const cluster = await LabCluster.start({ nodes })
+export async function kernelCluster(
+  manifests: readonly string[],
+  options: Pick<LabClusterOptions, 'nodes' | 'program'> = {},
+): Promise<MeshCluster> {
+  const cluster = await LabCluster.start({ nodes: ['a', 'b'], ...options })
   for (const manifest of manifests) await cluster.kubectl('apply', '-f', join(REPOSITORY, manifest))
   return meshCluster({
     network: 'kernel',

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { poll } from '../support/poll.ts'
 import { REPOSITORY } from '../support/program.ts'
@@ -13,6 +13,18 @@ export interface Ask {
   readonly everyMs?: number
   readonly workers?: number
 }
+
+/** See grpc-echo.mjs. */
+export interface GrpcAsk {
+  readonly name: string
+  /** Host and port of a service. */
+  readonly target: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly everyMs?: number
+  readonly workers?: number
+}
+
+const MESH_TRAFFIC = join(REPOSITORY, 'test/mesh-support/mesh-traffic.mjs')
 
 /** Answers by what became of them, such as `reviews 200 v1`. */
 export type Outcomes = Readonly<Record<string, number>>
@@ -31,11 +43,15 @@ export class MeshTraffic {
   static async start(
     cluster: MeshCluster,
     name: string,
-    options: { readonly namespace: string; readonly asks: readonly Ask[]; readonly annotations?: Readonly<Record<string, string>> },
+    options: {
+      readonly namespace: string
+      readonly asks: readonly (Ask | GrpcAsk)[]
+      readonly annotations?: Readonly<Record<string, string>>
+      /** Program and arguments before the asks. Default: mesh-traffic.mjs, which asks over HTTP. */
+      readonly program?: readonly string[]
+    },
   ): Promise<MeshTraffic> {
-    const program = join(cluster.dir, 'mesh-traffic.mjs')
-    if (!existsSync(program)) copyFileSync(join(REPOSITORY, 'test/mesh-support/mesh-traffic.mjs'), program)
-    const { namespace, asks, annotations = {} } = options
+    const { namespace, asks, annotations = {}, program = [MESH_TRAFFIC] } = options
     await cluster.apply([
       { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } },
       {
@@ -45,7 +61,7 @@ export class MeshTraffic {
         spec: {
           serviceAccountName: name,
           terminationGracePeriodSeconds: 1,
-          containers: [{ name: 'main', image: 'host', command: [process.execPath, program, JSON.stringify(asks)] }],
+          containers: [{ name: 'main', image: 'host', command: [process.execPath, ...program, JSON.stringify(asks)] }],
         },
       },
     ])

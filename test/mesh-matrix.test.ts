@@ -1,0 +1,196 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import type { KubeObject } from '../src/api/meta/object.ts'
+import { labProblem } from '../src/testing/network-lab/index.ts'
+import { ENVOY, WITHOUT_ENVOY } from './envoy-support/find-envoy.ts'
+import { kernelCluster, type MeshCluster } from './mesh-support/mesh-cluster.ts'
+import { meshPolicy, type PolicyObject } from './mesh-support/mesh-objects.ts'
+import { MeshTraffic, of, sum, type Outcomes } from './mesh-support/mesh-traffic.ts'
+import { poll } from './support/poll.ts'
+import { REPOSITORY } from './support/program.ts'
+import { requirements } from './support/requirements.ts'
+
+const needed = await requirements({ root: true })
+const missing = [needed.missing, labProblem()].filter((text) => text !== '').join(', ')
+const PROGRAM = join(REPOSITORY, 'test/mesh-support/grpc-echo.mjs')
+const NAMESPACE = 'matrix'
+const PORT = 9000
+const ALL = ['biplane', 'envoy', 'grpc'] as const
+type DataPlane = (typeof ALL)[number]
+const PRESENT = ALL.filter((dataPlane) => dataPlane !== 'envoy' || ENVOY !== undefined)
+const idOf = (account: string): string => `spiffe://default.mesh.local/ns/${NAMESPACE}/sa/${account}`
+
+/**
+ * One gRPC service for each data plane, and one caller for each, who ask all services without a pause. Every policy is applied to all services and must have
+ * the same answers for every pair of data planes.
+ */
+describe.skipIf(missing !== '')(
+  `one matrix: ${PRESENT.join(', ')} call each other${missing === '' ? WITHOUT_ENVOY : ` (skipped: ${missing})`}`,
+  () => {
+    let cluster: MeshCluster
+    const callers = new Map<DataPlane, MeshTraffic>()
+    const pairs = PRESENT.flatMap((caller) => PRESENT.map((server) => ({ caller, server })))
+
+    beforeAll(async () => {
+      cluster = await kernelCluster([], { nodes: ['a'] })
+      await cluster.apply([
+        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: { 'kuma.io/sidecar-injection': 'enabled' } } },
+      ])
+      await cluster.apply(PRESENT.flatMap((dataPlane) => serverObjects(dataPlane)))
+      await cluster.kubectl('wait', '-n', NAMESPACE, '--for=condition=Available', 'deployment', '--all', '--timeout=120s')
+      for (const dataPlane of PRESENT) {
+        const asks = PRESENT.flatMap((server) => [
+          { name: server, target: `echo-${server}.${NAMESPACE}:${PORT}` },
+          { name: `${server}-v2`, target: `echo-${server}.${NAMESPACE}:${PORT}`, headers: { 'x-version': 'v2' }, everyMs: 50 },
+        ])
+        const annotations = { 'biplane.dev/data-plane': dataPlane }
+        callers.set(
+          dataPlane,
+          await MeshTraffic.start(cluster, `caller-${dataPlane}`, { namespace: NAMESPACE, asks, annotations, program: [PROGRAM, 'call'] }),
+        )
+      }
+    }, 240_000)
+    afterAll(() => cluster?.stop())
+
+    /** Applies one object for each service, and waits until all pairs answer as they should. */
+    const expectEverywhere = async (
+      what: string,
+      objects: readonly PolicyObject[],
+      holds: (outcomes: Outcomes, pair: { readonly caller: DataPlane; readonly server: DataPlane }) => boolean,
+      options: { readonly answers?: number; readonly suffix?: string } = {},
+    ): Promise<void> => {
+      if (objects.length > 0) await cluster.apply(objects)
+      try {
+        const table: Record<string, string> = {}
+        for (const pair of pairs) {
+          const ask = `${pair.server}${options.suffix ?? ''}`
+          const traffic = callers.get(pair.caller) as MeshTraffic
+          table[`${pair.caller} -> ${ask}`] = JSON.stringify(
+            await settle(`${what}: ${pair.caller} -> ${ask}`, traffic, ask, (outcomes) => holds(outcomes, pair), options.answers ?? 20),
+          )
+        }
+        console.log([what, ...Object.entries(table).map(([pair, outcomes]) => `  ${pair}: ${outcomes}`)].join('\n'))
+      } finally {
+        if (objects.length > 0) await cluster.remove(objects as readonly KubeObject[])
+      }
+    }
+
+    test('all reach all, and both versions answer', async () => {
+      await expectEverywhere('nothing is asked of them', [], (outcomes) => Object.keys(outcomes).sort().join() === 'OK v1,OK v2')
+    })
+
+    test('a permission lets in whom it names and nobody else', async () => {
+      for (const allowed of PRESENT) {
+        const permissions = PRESENT.map((server) =>
+          meshPolicy(
+            'MeshTrafficPermission',
+            `echo-${server}`,
+            { app: `echo-${server}` },
+            [{ default: { allow: [{ spiffeID: { type: 'Exact', value: idOf(`caller-${allowed}`) } }] } }],
+            NAMESPACE,
+          ),
+        )
+        await expectEverywhere(`only caller-${allowed} may`, permissions, (outcomes, { caller }) =>
+          Object.keys(outcomes).every((what) => (caller === allowed ? what.startsWith('OK ') : what === 'PERMISSION_DENIED')),
+        )
+      }
+      await expectEverywhere('everybody may again', [], (outcomes) => Object.keys(outcomes).sort().join() === 'OK v1,OK v2')
+    })
+
+    test('a split of 90 to 10 is one', async () => {
+      const routes = PRESENT.map((server) => grpcRoute(server, [{ backendRefs: weighted(server, { v1: 90, v2: 10 }) }]))
+      await expectEverywhere(
+        '90/10',
+        routes,
+        (outcomes) => {
+          const share = (outcomes['OK v2'] ?? 0) / sum(outcomes)
+          // a binomial of 400 at 0.1: five standard deviations are 0.075
+          return Object.keys(outcomes).every((what) => what.startsWith('OK ')) && share > 0.025 && share < 0.175
+        },
+        { answers: 400 },
+      )
+    })
+
+    test('a header chooses the version', async () => {
+      const routes = PRESENT.map((server) =>
+        grpcRoute(server, [
+          { matches: [{ headers: [{ name: 'x-version', value: 'v2' }] }], backendRefs: weighted(server, { v2: 1 }) },
+          { backendRefs: weighted(server, { v1: 1 }) },
+        ]),
+      )
+      await cluster.apply(routes)
+      await expectEverywhere('with the header', [], (outcomes) => Object.keys(outcomes).join() === 'OK v2', { suffix: '-v2', answers: 10 })
+      await expectEverywhere('without', [], (outcomes) => Object.keys(outcomes).join() === 'OK v1')
+      await cluster.remove(routes as readonly KubeObject[])
+    })
+  },
+)
+
+/** Two versions behind one service, and a service for each. */
+function serverObjects(dataPlane: DataPlane): readonly object[] {
+  const app = `echo-${dataPlane}`
+  const service = (name: string, selector: Readonly<Record<string, string>>): object => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: NAMESPACE },
+    spec: { selector, ports: [{ name: 'grpc', port: PORT, appProtocol: 'grpc' }] },
+  })
+  const deployment = (version: string): object => ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: `${app}-${version}`, namespace: NAMESPACE },
+    spec: {
+      selector: { matchLabels: { app, version } },
+      template: {
+        metadata: { labels: { app, version }, annotations: { 'biplane.dev/data-plane': dataPlane } },
+        spec: {
+          terminationGracePeriodSeconds: 1,
+          containers: [
+            {
+              name: 'main',
+              image: 'host',
+              command: [process.execPath, PROGRAM, 'serve', String(PORT), version],
+              env: [{ name: 'GRPC_XDS_EXPERIMENTAL_RBAC', value: 'true' }],
+              ports: [{ name: 'grpc', containerPort: PORT }],
+            },
+          ],
+        },
+      },
+    },
+  })
+  return [
+    service(app, { app }),
+    ...['v1', 'v2'].flatMap((version) => [service(`${app}-${version}`, { app, version }), deployment(version)]),
+  ]
+}
+
+const weighted = (server: DataPlane, weights: Readonly<Record<string, number>>): readonly object[] =>
+  Object.entries(weights).map(([version, weight]) => ({ name: `echo-${server}-${version}`, port: PORT, weight }))
+
+function grpcRoute(server: DataPlane, rules: readonly object[]): PolicyObject {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'GRPCRoute',
+    metadata: { name: `echo-${server}`, namespace: NAMESPACE },
+    spec: { parentRefs: [{ group: '', kind: 'Service', name: `echo-${server}`, port: PORT }], rules },
+  }
+}
+
+/** Waits until so many answers in a row are as they should be. */
+async function settle(
+  what: string,
+  traffic: MeshTraffic,
+  ask: string,
+  holds: (outcomes: Outcomes) => boolean,
+  answers: number,
+): Promise<Outcomes> {
+  return await poll(
+    what,
+    async () => {
+      const seen = of(await traffic.watch(`${answers} answers to ${what}`, (outcomes) => sum(of(outcomes, ask)) >= answers), ask)
+      if (holds(seen)) return seen
+      throw new Error(`the last were ${JSON.stringify(seen)}; ${traffic.lastFailure}`)
+    },
+    { withinMs: 40_000, everyMs: 10 },
+  )
+}
