@@ -1,7 +1,5 @@
 import type { Clock } from '../../../base/clock.ts'
-import type { Random } from '../../../base/backoff.ts'
 import { messageOf } from '../../../base/errors.ts'
-import type { Logger } from '../../../base/log.ts'
 import { parseIp, parsePrefix, prefixContains } from '../../../base/ip.ts'
 import { MESH_ALPN, type FilterChain, type Listener, type SocketAddress } from '../../../policy/traffic/model/index.ts'
 import type { Downstream, DownstreamTlsInfo } from '../contract.ts'
@@ -10,7 +8,8 @@ import type { Accepted, Connection } from '../transport/index.ts'
 import type { Chains } from './chains.ts'
 import { chooseChain, transportOf } from './choose-chain.ts'
 import type { DownstreamTlsMaker } from './downstream-tls.ts'
-import type { LiveChain, LiveConnection } from './live-chain.ts'
+import { connectionBegun, connectionEnded, type LiveChain, type LiveConnection } from './live-chain.ts'
+import { RefusedConnection, type Refusals } from './refusals.ts'
 import { sniffProtocol } from './sniff-protocol.ts'
 import { readClientHello } from '../transport/client-hello.ts'
 import type { TcpCarrier } from './tcp-carrier.ts'
@@ -21,8 +20,7 @@ export interface AcceptDeps {
   readonly tcp: TcpCarrier
   readonly clock: Clock
   readonly wheel: TimerWheel
-  readonly random: Random
-  readonly log: Logger
+  readonly refusals: Refusals
 }
 
 const DETECT_MS = 3_000
@@ -44,7 +42,7 @@ export async function acceptConnection(
     await carry(accepted, listener, original, deps)
   } catch (error) {
     accepted.destroy()
-    deps.log.debug('a connection was closed', { listener, from: accepted.remote.address, error: messageOf(error) })
+    deps.refusals.note(listener, error, accepted.remote.address)
   }
 }
 
@@ -58,10 +56,14 @@ async function carry(accepted: Accepted, name: string, original: SocketAddress |
     { chains: candidates },
     { transport, ...(seen.hello?.serverName === undefined ? {} : { serverName: seen.hello.serverName }) },
   )
-  if (!chain) throw new Error(`no chain of ${name} takes ${transport}${seen.hello?.serverName ? ` for ${seen.hello.serverName}` : ''}`)
-  const tls = deps.tls.for(chain, seen.hello?.serverName)
-  const connection = tls ? await accepted.secure(tls) : accepted.plain()
-  const info = connection.tls && deps.tls.info(chain, connection.tls)
+  if (!chain) {
+    const asked = seen.hello?.serverName ? ` for ${seen.hello.serverName}` : ''
+    throw new RefusedConnection(
+      'noChain',
+      `no chain of ${name} takes ${transport}${asked}${original ? ` to ${original.address}:${original.port}` : ''}`,
+    )
+  }
+  const { connection, info } = await secured(accepted, chain, seen.hello?.serverName, deps)
   const protocol = protocolOf(chain, listener, connection, seen.firstBytes)
   // a handshake takes its time, too
   const live = deps.chains.get(name, chain.name)
@@ -74,15 +76,30 @@ async function carry(accepted: Accepted, name: string, original: SocketAddress |
     drain: () => connection.end(),
     destroy: () => connection.destroy(),
   }
-  const verdict = live.judge(downstream)
+  const verdict = live.parts.judge(downstream)
   // HTTP has an answer for who may not: the same rule stands in its filters
   if (!verdict.allowed && protocol === 'tcp') {
-    connection.destroy()
-    deps.log.debug('a connection was refused', { listener: name, details: verdict.details })
-    return
+    deps.tcp.refuse(connection, live, downstream, verdict.details)
+    throw new RefusedConnection('denied', `${verdict.details}: ${info?.peer ?? 'a client without identity'}`)
   }
   if (protocol === 'tcp') deps.tcp.carry(connection, live, downstream)
   else serve(connection, live, protocol, original, info, deps)
+}
+
+async function secured(
+  accepted: Accepted,
+  chain: FilterChain,
+  serverName: string | undefined,
+  { tls }: AcceptDeps,
+): Promise<{ readonly connection: Connection; readonly info: DownstreamTlsInfo | undefined }> {
+  const options = tls.for(chain, serverName)
+  if (!options) return { connection: accepted.plain(), info: undefined }
+  try {
+    const connection = await accepted.secure(options)
+    return { connection, info: connection.tls && tls.info(chain, connection.tls) }
+  } catch (error) {
+    throw new RefusedConnection('tls', messageOf(error), { cause: error })
+  }
 }
 
 function serve(
@@ -94,6 +111,8 @@ function serve(
   { clock, wheel }: AcceptDeps,
 ): void {
   const { http } = live.source.chain
+  const { stats } = live.parts
+  const startedMs = wheel.nowMs()
   const { requestHeadersMs, idleMs, maxConnectionDurationMs } = http?.timeouts ?? {}
   const served = serveHttp(
     connection,
@@ -111,6 +130,7 @@ function serve(
       onClose: () => {
         deadline?.cancel()
         live.connections.delete(entry)
+        connectionEnded(stats, wheel.nowMs() - startedMs)
       },
     },
     live.serve,
@@ -135,6 +155,7 @@ function serve(
     },
   }
   live.connections.add(entry)
+  connectionBegun(stats)
 }
 
 interface Looked {

@@ -1,5 +1,8 @@
+import { hostname } from 'node:os'
 import type { Clock } from '../../../base/clock.ts'
-import type { AccessLog } from '../../../policy/traffic/model/index.ts'
+import { messageOf } from '../../../base/errors.ts'
+import type { Logger } from '../../../base/log.ts'
+import type { AccessLog, Listener } from '../../../policy/traffic/model/index.ts'
 import { openOtlpLogSink, otlpLogFormat, postJson } from '../filters/index.ts'
 import { AccessLogger, compileLogFormat, LogWriter, openFdSink, openFileSink, openTcpSink } from '../telemetry/index.ts'
 
@@ -9,20 +12,29 @@ const STDOUT = 1
 export class AccessLogs {
   readonly #clock: Clock
   readonly #service: string
+  readonly #log: Logger
   readonly #writers = new Map<string, LogWriter>()
 
-  /** @param service `service.name` of records for collectors */
-  constructor(clock: Clock, service: string) {
+  /** @param service of this proxy: `service.name` of records for collectors */
+  constructor(clock: Clock, service: string, log: Logger) {
     this.#clock = clock
     this.#service = service
+    this.#log = log
   }
 
-  /** @throws Error for a format or a sink that cannot be had */
-  loggers(logs: readonly AccessLog[]): readonly AccessLogger[] {
-    return logs.map(({ sink, format }, index) => {
-      const written = sink.type === 'otlp' ? otlpLogFormat(sink, format) : format
-      return new AccessLogger(compileLogFormat(written), this.#writerOf(sink), this.#clock, index)
-    })
+  /** What cannot be written, a format that is not understood, is left out and said: it is no reason to carry nothing. */
+  loggers(logs: readonly AccessLog[], listener: Listener): readonly AccessLogger[] {
+    const fixed = fixedValues(listener, this.#service)
+    const made: AccessLogger[] = []
+    for (const { name, sink, format } of logs) {
+      try {
+        const written = sink.type === 'otlp' ? otlpLogFormat(sink, format) : format
+        made.push(new AccessLogger(compileLogFormat(written, fixed), this.#writerOf(sink), this.#clock, made.length))
+      } catch (error) {
+        this.#log.error('an access log is not written', { log: name, listener: listener.name, reason: messageOf(error) })
+      }
+    }
+    return made
   }
 
   close(): void {
@@ -49,5 +61,21 @@ export class AccessLogs {
       case 'otlp':
         return openOtlpLogSink({ endpoint: sink.endpoint, resource: { 'service.name': this.#service }, post: postJson, clock: this.#clock })
     }
+  }
+}
+
+/**
+ * What is the same in all lines of a listener. Those that begin with KUMA are placeholders of Kuma's formats. Source: Kuma documentation, MeshAccessLog.
+ */
+export function fixedValues({ direction, service, name }: Listener, own: string): Readonly<Record<string, string>> {
+  const named = service ? `${service.name}_${service.namespace}_svc_${service.port}` : name
+  const isOutbound = direction === 'outbound'
+  return {
+    HOSTNAME: hostname(),
+    KUMA_MESH: 'default',
+    KUMA_ZONE: 'default',
+    KUMA_TRAFFIC_DIRECTION: isOutbound ? 'OUTBOUND' : 'INBOUND',
+    KUMA_SOURCE_SERVICE: isOutbound ? own : '*',
+    KUMA_DESTINATION_SERVICE: named,
   }
 }

@@ -7,7 +7,7 @@ import type { FilterLayers } from '../filters/index.ts'
 import { buildHttpStack, createConnectionJudge, type HttpStackDeps } from '../layers/index.ts'
 import { connectionStats } from '../telemetry/index.ts'
 import type { AccessLogs } from './access-logs.ts'
-import { LiveChain, type ChainSource, type LiveConnection } from './live-chain.ts'
+import { LiveChain, type ChainParts, type ChainSource, type LiveConnection } from './live-chain.ts'
 
 export interface ChainDeps {
   readonly stack: Omit<HttpStackDeps, 'direction' | 'accessLoggers' | 'createTracingLayer'> & Pick<FilterLayers, 'createTracingLayer'>
@@ -82,22 +82,27 @@ export class Chains {
     return { listener, chain, routes: chain.http && this.#snapshot.routes.get(chain.http.routes) }
   }
 
-  #compile({ listener, chain, routes }: ChainSource): Pick<LiveChain, 'service' | 'judge'> {
+  #compile({ listener, chain, routes }: ChainSource): ChainParts {
     const { stack, accessLogs, around } = this.#deps
     const { http, tcp, connection } = chain
     const prefix = http?.statPrefix ?? tcp?.statPrefix ?? listener.name
-    const judge = createConnectionJudge(connection ?? {}, connectionStats(stack.metrics, http ? 'http' : 'tcp', prefix), stack.clock)
+    const stats = connectionStats(stack.metrics, http ? 'http' : 'tcp', prefix)
     const service: Service = http
       ? around(listener)(
           buildHttpStack(http, routes, {
             ...stack,
             direction: listener.direction,
-            accessLoggers: accessLogs.loggers(http.accessLogs),
+            accessLoggers: accessLogs.loggers(http.accessLogs, listener),
             createTracingLayer: (tracing) => stack.createTracingLayer(tracing, listener.direction),
           }),
         )
       : (exchange) => exchange.abort('NR', 'no_http_here')
-    return { service, judge }
+    return {
+      service,
+      judge: createConnectionJudge(connection ?? {}, stats, stack.clock),
+      stats,
+      loggers: tcp ? accessLogs.loggers(tcp.accessLogs, listener) : [],
+    }
   }
 }
 

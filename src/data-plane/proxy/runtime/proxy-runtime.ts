@@ -26,6 +26,7 @@ import { AccessLogs } from './access-logs.ts'
 import { Chains } from './chains.ts'
 import { DownstreamTlsMaker } from './downstream-tls.ts'
 import { ListenerTable, plainAddress } from './listener-table.ts'
+import { Refusals, RefusedConnection } from './refusals.ts'
 import { TcpCarrier } from './tcp-carrier.ts'
 import { UpstreamTlsMaker } from './upstream-tls.ts'
 
@@ -67,6 +68,7 @@ export class ProxyRuntime {
   readonly #downstreamTls: DownstreamTlsMaker
   readonly #upstreamTls: UpstreamTlsMaker
   readonly #chains: Chains
+  readonly #refusals: Refusals
   readonly #deps: AcceptDeps
   readonly #acceptors = new Map<string, Promise<Acceptor>>()
   readonly #waiting = new Map<string, Set<() => void>>()
@@ -79,7 +81,7 @@ export class ProxyRuntime {
     const { clock, random, log, transport, mesh, place } = options
     this.tap = new Tap(clock)
     this.#wheel = new TimerWheel(clock)
-    this.#accessLogs = new AccessLogs(clock, options.service)
+    this.#accessLogs = new AccessLogs(clock, options.service, log)
     const secret = (name: string): ReturnType<ProxySnapshot['secrets']['get']> => this.#snapshot.secrets.get(name)
     this.#upstreamTls = new UpstreamTlsMaker(mesh, secret)
     this.#downstreamTls = new DownstreamTlsMaker(mesh, secret)
@@ -120,8 +122,9 @@ export class ProxyRuntime {
       around: (listener) => this.tap.layer(listener.direction),
       log,
     })
-    const tcp = new TcpCarrier({ clusters: this.clusters, transport, wheel: this.#wheel, random, log })
-    this.#deps = { chains: this.#chains, tls: this.#downstreamTls, tcp, clock, wheel: this.#wheel, random, log }
+    const tcp = new TcpCarrier({ clusters: this.clusters, transport, clock, wheel: this.#wheel, random, log })
+    this.#refusals = new Refusals(this.metrics, clock, log)
+    this.#deps = { chains: this.#chains, tls: this.#downstreamTls, tcp, clock, wheel: this.#wheel, refusals: this.#refusals }
   }
 
   get snapshot(): ProxySnapshot {
@@ -221,8 +224,9 @@ export class ProxyRuntime {
     const original = this.#destinationOf(accepted)
     const listener = original && this.#table.inbound(original.port)
     if (listener) return void acceptConnection(accepted, listener.name, original, this.#deps)
-    this.#options.log.debug('nothing is known of a port that somebody dials', { port: original?.port, from: accepted.remote.address })
     accepted.destroy()
+    const why = original ? `nothing is known of port ${original.port}` : 'nobody has redirected it'
+    this.#refusals.note('inbound', new RefusedConnection('noListener', why), accepted.remote.address)
   }
 
   async #mesh(accepted: Accepted): Promise<void> {
@@ -230,25 +234,26 @@ export class ProxyRuntime {
       const { hello } = await accepted.peek((bytes) => readClientHello(bytes) !== 'more', PEEK_MS)
       const port = portOfServerName(hello?.serverName ?? '')
       const listener = port === undefined ? undefined : this.#table.inbound(port)
-      if (!listener) throw new Error(`no port of this pod is meant by "${hello?.serverName ?? ''}"`)
+      if (!listener) throw new RefusedConnection('noListener', `no port of this pod is meant by "${hello?.serverName ?? ''}"`)
       await acceptConnection(accepted, listener.name, { address: accepted.local.address, port: port as number }, this.#deps)
     } catch (error) {
       accepted.destroy()
-      this.#options.log.debug('a connection to the mesh port was closed', { from: accepted.remote.address, error: messageOf(error) })
+      this.#refusals.note('mesh', error, accepted.remote.address)
     }
   }
 
   async #outbound(accepted: Accepted, original: SocketAddress | undefined): Promise<void> {
     if (!original) {
-      this.#options.log.debug('a connection came that nobody has redirected', { from: accepted.remote.address })
-      return accepted.destroy()
+      accepted.destroy()
+      return this.#refusals.note('outbound', new RefusedConnection('noListener', 'nobody has redirected it'), accepted.remote.address)
     }
     const destination = { address: plainAddress(original.address), port: original.port }
     const listener =
       this.#table.outbound(destination.address, destination.port) ?? (await this.#demand(destination)) ?? this.#table.passthrough
     if (listener) return void acceptConnection(accepted, listener.name, destination, this.#deps)
-    this.#options.log.debug('nothing may be called there', { to: `${destination.address}:${destination.port}` })
     accepted.destroy()
+    const why = `nothing outside of the mesh may be called: ${destination.address}:${destination.port}`
+    this.#refusals.note('outbound', new RefusedConnection('noListener', why), accepted.remote.address)
   }
 
   /** Asks for what is behind an address; undefined: it is no service, or nobody says so in time. */

@@ -61,6 +61,9 @@ const PLAIN: Readonly<Record<string, LogOperator>> = {
   DOWNSTREAM_REMOTE_PORT: ({ connection }) => connection.remote.port,
   DOWNSTREAM_DIRECT_REMOTE_ADDRESS: ({ connection }) => nameOf(connection.remote),
   DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: ({ connection }) => connection.remote.address,
+  // placeholders of Kuma's formats
+  KUMA_SOURCE_ADDRESS: ({ connection }) => nameOf(connection.remote),
+  KUMA_SOURCE_ADDRESS_WITHOUT_PORT: ({ connection }) => connection.remote.address,
   DOWNSTREAM_LOCAL_ADDRESS: ({ connection }) => nameOf(connection.original ?? connection.local),
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: ({ connection }) => (connection.original ?? connection.local).address,
   DOWNSTREAM_LOCAL_PORT: ({ connection }) => (connection.original ?? connection.local).port,
