@@ -4,13 +4,13 @@ import { silentLogger } from '../../../base/log.ts'
 import { MetricTable } from '../telemetry/index.ts'
 import { RefusedConnection, Refusals, type RefusalReason } from './refusals.ts'
 
-function fixture(): { clock: FakeClock; metrics: MetricTable; said: string[]; note(listener: string, reason: RefusalReason): void } {
+function fixture(): { clock: FakeClock; metrics: MetricTable; said: string[]; note: (listener: string, reason: RefusalReason) => void } {
   const clock = new FakeClock()
   const metrics = new MetricTable()
   const said: string[] = []
   const log = {
     ...silentLogger,
-    warn: (_: string, fields: object = {}) => void said.push(`${Object.values(fields).join(' ')}`),
+    warn: (_: string, fields: object = {}) => void said.push(Object.values(fields).join(' ')),
   }
   const refusals = new Refusals(metrics, clock, log)
   return { clock, metrics, said, note: (listener, reason) => refusals.note(listener, new RefusedConnection(reason, 'why'), '10.0.0.1') }
