@@ -21,7 +21,9 @@ interface Count {
 }
 
 function server(version: string): readonly object[] {
-  const program = `require('node:http').createServer((_, response) => response.end(${JSON.stringify(version)})).listen(8080)`
+  const program =
+    `const server = require('node:http').createServer((_, response) => response.end(${JSON.stringify(version)})).listen(8080)\n` +
+    `process.on('SIGTERM', () => server.close(() => process.exit(0)))`
   const labels = { app: 'server', version }
   return [
     {

@@ -157,7 +157,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
       routingStatusRestriction,
       createServiceAccountPlugin(store),
       createPriorityPlugin(store),
-      createSidecarInjector(store),
+      createSidecarInjector(store, randomUUID),
       await createServiceAllocator({ store, serviceCidr, random }), // last: what it claims must not be given back by a later refusal
     ],
     subresources: { 'serviceaccounts/token': tokens.handler },

@@ -7,7 +7,7 @@ import type { Logger } from '../../base/log.ts'
 import { askCertificate, createMeshTls, WorkloadIdentity } from '../../data-plane/proxy/identity/index.ts'
 import { ConfigClient, type ProxySnapshot } from '../../data-plane/proxy/config/index.ts'
 import { openHealthServer } from '../../data-plane/proxy/health/index.ts'
-import { ProxyRuntime } from '../../data-plane/proxy/runtime/index.ts'
+import { drainCallers, ProxyRuntime } from '../../data-plane/proxy/runtime/index.ts'
 import { chooseTransport, originalDestinationProblem } from '../../data-plane/proxy/transport/index.ts'
 import { HEALTH_PORT, LOCAL_SERVICES_FILE, proxyName, type AppProbes, type LocalServices } from '../../policy/traffic/model/index.ts'
 
@@ -30,6 +30,8 @@ export interface ProxyOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
+  /** With it the kubelet asks for callers to be sent away before the application is stopped. */
+  readonly drainToken?: string
   /** What is still to end when the proxy is told to stop gets this long. */
   readonly stopGraceMs: number
 }
@@ -96,6 +98,7 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
     notReady,
     probes: options.probes,
     appHost: options.ips[0] ?? '127.0.0.1',
+    ...(options.drainToken === undefined ? {} : { drain: { token: options.drainToken, run: () => drainCallers(runtime, clock) } }),
     metrics: () => runtime.metrics.render(),
   })
   config.want('proxy', name)
@@ -104,6 +107,8 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
     if (options.kind === 'sidecar') await listen(runtime, options, isLoopback, signal)
     await aborted(signal)
     log.info('stopping', { connections: runtime.connections })
+    // nobody tells a gateway beforehand
+    if (options.kind === 'gateway') await drainCallers(runtime, clock)
     await runtime.stopListening()
     for (const until = clock.monotonic() + options.stopGraceMs; runtime.connections > 0 && clock.monotonic() < until;)
       await sleep(clock, 50)

@@ -44,7 +44,7 @@ describe('who gets a sidecar', () => {
 describe('a pod with its sidecar', () => {
   it('is valid, starts the sidecar before all others, and names the pod by a token', () => {
     const injected = pod({ initContainers: [{ name: 'migrate', image: 'shop/migrate' }], serviceAccountName: 'web' })
-    injectSidecar(injected, 'biplane')
+    injectSidecar(injected, 'biplane', 'token')
     expect(injected.spec?.initContainers?.map(({ name, restartPolicy }) => [name, restartPolicy])).toEqual([
       ['biplane-proxy', 'Always'],
       ['migrate', undefined],
@@ -69,7 +69,7 @@ describe('a pod with its sidecar', () => {
       readinessProbe: { tcpSocket: { port: 8080 } },
       startupProbe: { exec: { command: ['true'] } },
     })
-    injectSidecar(probed, 'biplane')
+    injectSidecar(probed, 'biplane', 'token')
     expect(web?.livenessProbe).toEqual({
       httpGet: { path: '/app-health/web/livez', port: 15_021, scheme: 'HTTP' },
       timeoutSeconds: 2,
@@ -84,17 +84,34 @@ describe('a pod with its sidecar', () => {
     })
   })
 
+  it('goes on serving until its callers have gone elsewhere, unless it has a hook of its own', () => {
+    const plain = pod()
+    injectSidecar(plain, 'biplane', 'token')
+    expect(plain.spec?.containers?.[0]?.lifecycle?.preStop?.httpGet).toEqual({
+      path: '/drain',
+      port: 15_021,
+      scheme: 'HTTP',
+      httpHeaders: [{ name: 'biplane-drain', value: 'token' }],
+    })
+    expect(plain.spec?.initContainers?.[0]?.env).toContainEqual({ name: 'BIPLANE_DRAIN_TOKEN', value: 'token' })
+    const own = pod()
+    const preStop = { sleep: { seconds: 5 } }
+    Object.assign(own.spec?.containers?.[0] as object, { lifecycle: { preStop } })
+    injectSidecar(own, 'biplane', 'token')
+    expect(own.spec?.containers?.[0]?.lifecycle).toEqual({ preStop })
+  })
+
   it('leaves a probe of another machine as it is', () => {
     const probed = pod()
     const httpGet = { path: '/', port: 80, host: '10.0.0.9' }
     Object.assign(probed.spec?.containers?.[0] as object, { readinessProbe: { httpGet } })
-    injectSidecar(probed, 'biplane')
+    injectSidecar(probed, 'biplane', 'token')
     expect(probed.spec?.containers?.[0]?.readinessProbe).toEqual({ httpGet })
   })
 
   it('tells gRPC applications where their bootstrap is', () => {
     const grpc = pod()
-    injectSidecar(grpc, 'grpc')
+    injectSidecar(grpc, 'grpc', 'token')
     expect(grpc.spec?.containers?.[0]?.env).toEqual([{ name: 'GRPC_XDS_BOOTSTRAP', value: '/etc/biplane/grpc/bootstrap.json' }])
     expect(grpc.spec?.initContainers?.[0]?.volumeMounts?.map(({ mountPath }) => mountPath)).toContain('/etc/biplane/grpc')
     expect(grpc.metadata.annotations).toMatchObject({ 'biplane.dev/data-plane': 'grpc', 'biplane.dev/sidecar': 'injected' })

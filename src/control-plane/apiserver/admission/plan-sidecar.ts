@@ -4,6 +4,9 @@ import {
   APP_HEALTH_PREFIX,
   APP_PROBES_VARIABLE,
   DATA_PLANE_ANNOTATION,
+  DRAIN_HEADER,
+  DRAIN_PATH,
+  DRAIN_VARIABLE,
   GATEWAY_NAME_LABEL,
   HEALTH_PORT,
   INJECTED_ANNOTATION,
@@ -58,12 +61,13 @@ export function dataPlaneOf(pod: Pod, scope: InjectionScope): DataPlane {
  * Puts the sidecar into a new pod, whose defaults have been set: a native sidecar (KEP-753) before all other init containers, the token that names the pod, and the
  * application's network probes led through the sidecar, where they get through whatever the mesh demands of other callers.
  */
-export function injectSidecar(pod: Pod, dataPlane: DataPlane): void {
+export function injectSidecar(pod: Pod, dataPlane: DataPlane, drainToken: string): void {
   const spec = pod.spec as PodSpec
   const probes: Record<string, AppProbes[string]> = {}
   for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) rewriteProbes(container, spec, probes)
+  if (dataPlane === 'biplane') for (const container of spec.containers ?? []) drainFirst(container, drainToken)
   if (dataPlane === 'grpc') for (const container of spec.containers ?? []) joinGrpc(container)
-  spec.initContainers = [sidecar(dataPlane, probes), ...(spec.initContainers ?? [])]
+  spec.initContainers = [sidecar(dataPlane, probes, drainToken), ...(spec.initContainers ?? [])]
   spec.volumes = [...(spec.volumes ?? []), tokenVolume(), ...(dataPlane === 'grpc' ? [{ name: GRPC_VOLUME, emptyDir: {} }] : [])]
   pod.metadata.annotations = {
     ...pod.metadata.annotations,
@@ -73,7 +77,7 @@ export function injectSidecar(pod: Pod, dataPlane: DataPlane): void {
   if (pod.status) pod.status.qosClass = qosClassOf(pod)
 }
 
-function sidecar(dataPlane: DataPlane, probes: AppProbes): Container {
+function sidecar(dataPlane: DataPlane, probes: AppProbes, drainToken: string): Container {
   const ready: Probe = {
     httpGet: { path: '/ready', port: HEALTH_PORT, scheme: 'HTTP' },
     timeoutSeconds: 3,
@@ -92,6 +96,7 @@ function sidecar(dataPlane: DataPlane, probes: AppProbes): Container {
       field('POD_IPS', 'status.podIPs'),
       field('SERVICE_ACCOUNT', 'spec.serviceAccountName'),
       field('NODE_NAME', 'spec.nodeName'),
+      { name: DRAIN_VARIABLE, value: drainToken },
       ...(Object.keys(probes).length > 0 ? [{ name: APP_PROBES_VARIABLE, value: JSON.stringify(probes) }] : []),
     ],
     ports: [{ name: 'biplane-health', containerPort: HEALTH_PORT, protocol: 'TCP' }],
@@ -126,6 +131,16 @@ function joinGrpc(container: Container): void {
   const own = [{ name: 'GRPC_XDS_BOOTSTRAP', value: `${GRPC_DIR}/bootstrap.json` }].filter(({ name }) => !has.has(name))
   container.env = [...(container.env ?? []), ...own]
   container.volumeMounts = [...(container.volumeMounts ?? []), { name: GRPC_VOLUME, mountPath: GRPC_DIR, readOnly: true }]
+}
+
+/**
+ * The application goes on serving until its callers have gone elsewhere: those that know it only as an address of a while ago would meet a closed port.
+ * A hook of its own is left as it is.
+ */
+function drainFirst(container: Container, token: string): void {
+  if (container.lifecycle?.preStop) return
+  const httpGet = { path: DRAIN_PATH, port: HEALTH_PORT, scheme: 'HTTP', httpHeaders: [{ name: DRAIN_HEADER, value: token }] }
+  container.lifecycle = { ...container.lifecycle, preStop: { httpGet } }
 }
 
 const PROBES = { livenessProbe: 'livez', readinessProbe: 'readyz', startupProbe: 'startupz' } as const

@@ -6,8 +6,9 @@ import { dataPlaneOf, injectionProblem, injectSidecar, wantsSidecar, type Inject
 /**
  * Gives new pods of meshed namespaces their sidecar. What other control planes do by a mutating webhook is done in the write's own way here: there is no
  * moment in which a pod could slip through because a webhook was away.
+ * @param uuid makes what the kubelet proves itself with when it asks for a drain
  */
-export function createSidecarInjector(store: Store): AdmissionPlugin {
+export function createSidecarInjector(store: Store, uuid: () => string): AdmissionPlugin {
   const scopeOf = async (namespace: string): Promise<InjectionScope> => {
     const found = await store.get(`/registry/core/namespaces/${namespace}`)
     const { metadata } = found ? (JSON.parse(Buffer.from(found.value).toString()) as Namespace) : { metadata: undefined }
@@ -24,7 +25,7 @@ export function createSidecarInjector(store: Store): AdmissionPlugin {
       if (!wantsSidecar(pod, scope)) return
       const problem = injectionProblem(pod)
       if (problem !== undefined) return warn(`no sidecar for pod ${pod.metadata.name}: ${problem}`)
-      injectSidecar(pod, dataPlaneOf(pod, scope))
+      injectSidecar(pod, dataPlaneOf(pod, scope), uuid())
     },
   }
 }

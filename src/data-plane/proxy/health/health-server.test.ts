@@ -6,7 +6,9 @@ import { openHealthServer, type HealthServer, type HealthServerOptions } from '.
 const servers: HealthServer[] = []
 afterEach(() => Promise.all(servers.splice(0).map((server) => server.close())))
 
-async function open(more: Partial<HealthServerOptions>): Promise<(path: string) => Promise<[number, string]>> {
+async function open(
+  more: Partial<HealthServerOptions>,
+): Promise<(path: string, headers?: Record<string, string>) => Promise<[number, string]>> {
   const server = await openHealthServer({
     host: '127.0.0.1',
     port: 0,
@@ -17,8 +19,8 @@ async function open(more: Partial<HealthServerOptions>): Promise<(path: string) 
     ...more,
   })
   servers.push(server)
-  return async (path) => {
-    const response = await fetch(`http://127.0.0.1:${server.port}${path}`)
+  return async (path, headers = {}) => {
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { headers })
     return [response.status, await response.text()]
   }
 }
@@ -56,4 +58,14 @@ it("asks the application in the kubelet's name, and passes on its reason", async
   await new Promise((resolve) => app.close(resolve))
   expect((await ask('/app-health/web/readyz'))[0]).toBe(503)
   expect((await ask('/app-health/other/livez'))[0]).toBe(404)
+})
+
+it('sends callers away for the kubelet alone', async () => {
+  let drained = 0
+  const ask = await open({ drain: { token: 't', run: () => Promise.resolve(void drained++) } })
+  expect((await ask('/drain'))[0]).toBe(403)
+  expect((await ask('/drain', { 'biplane-drain': 'x' }))[0]).toBe(403)
+  expect(drained).toBe(0)
+  expect(await ask('/drain', { 'biplane-drain': 't' })).toEqual([200, 'drained\n'])
+  expect(drained).toBe(1)
 })

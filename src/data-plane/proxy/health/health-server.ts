@@ -1,6 +1,6 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { APP_HEALTH_PREFIX, type AppProbes } from '../../../policy/traffic/model/index.ts'
+import { APP_HEALTH_PREFIX, DRAIN_HEADER, DRAIN_PATH, type AppProbes } from '../../../policy/traffic/model/index.ts'
 import { probeGrpc } from '../../node/probes/probe-grpc.ts'
 import { probeHttp } from '../../node/probes/probe-http.ts'
 import type { ProbeOutcome } from '../../node/probes/probe-schedule.ts'
@@ -17,6 +17,8 @@ export interface HealthServerOptions {
   readonly probes: AppProbes
   /** The application's address. */
   readonly appHost: string
+  /** Sends callers away; resolves when they have gone, in bounded time. Absent: there is nothing to drain. */
+  readonly drain?: { readonly token: string; readonly run: () => Promise<void> }
   /** Prometheus text. */
   readonly metrics: () => string
 }
@@ -30,12 +32,12 @@ const MAX_CONNECTIONS = 64
 
 /**
  * What the kubelet and Prometheus ask a sidecar: `/ready` (200, or 503 with what is missing), `/app-health/<container>/<probe>` (the application's probe,
- * asked from inside of the pod, where it gets through whatever the mesh demands of others), `/stats/prometheus`. Few, small requests: not on the fast path.
+ * asked from inside of the pod, where it gets through whatever the mesh demands of others), `/drain` (answered once callers have gone elsewhere), `/stats/prometheus`. Few, small requests: not on the fast path.
  */
 export async function openHealthServer(options: HealthServerOptions): Promise<HealthServer> {
   const server = createServer((request, response) => {
     request.resume()
-    void answer(options, request.url ?? '/', response)
+    void answer(options, request, response)
   })
   server.maxConnections = MAX_CONNECTIONS
   server.headersTimeout = 5_000
@@ -47,7 +49,7 @@ export async function openHealthServer(options: HealthServerOptions): Promise<He
   return { port: (server.address() as AddressInfo).port, close: () => close(server) }
 }
 
-async function answer(options: HealthServerOptions, url: string, response: ServerResponse): Promise<void> {
+async function answer(options: HealthServerOptions, { url = '/', headers }: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = url.split('?')[0] as string
   const say = (status: number, text: string): void => {
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text)
@@ -57,6 +59,11 @@ async function answer(options: HealthServerOptions, url: string, response: Serve
     return say(missing === undefined ? 200 : 503, missing === undefined ? 'LIVE\n' : `${missing}\n`)
   }
   if (path === '/stats/prometheus' || path === '/metrics') return say(200, options.metrics())
+  if (path === DRAIN_PATH && options.drain) {
+    if (headers[DRAIN_HEADER] !== options.drain.token) return say(403, `only the kubelet may ask for ${DRAIN_PATH}\n`)
+    await options.drain.run()
+    return say(200, 'drained\n')
+  }
   const probe = path.startsWith(APP_HEALTH_PREFIX) ? options.probes[path] : undefined
   if (!probe)
     return say(404, `${path} is nothing here: /ready, /stats/prometheus, ${APP_HEALTH_PREFIX}<container>/<livez|readyz|startupz>\n`)

@@ -7,6 +7,8 @@
  *     chains            chains compiled at their first connection, changed in place; live-chain: one of them
  *     tcp-carrier       bytes to an endpoint of a cluster
  *     downstream-tls, upstream-tls   how TLS ends here, and begins
+ *     drain-callers   sends callers away and waits for it
  *     access-logs     what stacks and connections write to; refusals: connections that are not carried, and why
  */
 export { ProxyRuntime, type ConfigSource, type ProxyRuntimeOptions } from './proxy-runtime.ts'
+export { drainCallers, type Drainable, type DrainTimes } from './drain-callers.ts'

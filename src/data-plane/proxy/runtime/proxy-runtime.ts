@@ -138,6 +138,15 @@ export class ProxyRuntime {
     return count
   }
 
+  /** Connections of HTTP that came in: each ends once it is drained and its last answer is out. */
+  get inboundHttpConnections(): number {
+    let count = 0
+    for (const { source, connections } of this.#chains.all) {
+      if (source.listener.direction !== 'outbound' && source.chain.http) count += connections.size
+    }
+    return count
+  }
+
   /** Takes a whole new configuration. Never half of one: what cannot be executed keeps its last good form. */
   update(snapshot: ProxySnapshot): void {
     const before = this.#snapshot
@@ -198,11 +207,11 @@ export class ProxyRuntime {
     }
   }
 
-  /** The application is going: what comes in is finished, and nothing new is taken on kept connections. What goes out is carried on. */
+  /** The application is going: what comes in is finished, and nothing new is taken on kept connections. What goes out is carried on. May be called again. */
   drainInbound(): void {
     this.#isDraining = true
     for (const { source, connections } of this.#chains.all) {
-      if (source.listener.direction === 'inbound') for (const connection of connections) connection.drain()
+      if (source.listener.direction !== 'outbound') for (const connection of connections) connection.drain()
     }
   }
 

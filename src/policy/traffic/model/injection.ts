@@ -46,6 +46,14 @@ export type AppProbes = Readonly<
 >
 export const APP_HEALTH_PREFIX = '/app-health/'
 
+/**
+ * Path of the sidecar's health port that the kubelet asks before it stops a container (its preStop hook): answers once callers have gone elsewhere. With the
+ * header and the value that the sidecar finds in the variable: nobody else is to send callers away.
+ */
+export const DRAIN_PATH = '/drain'
+export const DRAIN_HEADER = 'biplane-drain'
+export const DRAIN_VARIABLE = 'BIPLANE_DRAIN_TOKEN'
+
 /** Whether a value of an injection label asks for a sidecar; undefined: says nothing. */
 export function injectionOf(labels: Readonly<Record<string, string>> | undefined): boolean | undefined {
   for (const label of INJECTION_LABELS) {

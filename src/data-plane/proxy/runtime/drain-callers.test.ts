@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { FakeClock } from '../../../base/fake-clock.ts'
+import { drainCallers } from './drain-callers.ts'
+
+async function drained(connections: (atMs: number) => number): Promise<{ readonly tookMs: number; readonly told: number }> {
+  const clock = new FakeClock()
+  const begin = clock.monotonic()
+  let told = 0
+  let tookMs = -1
+  const proxy = {
+    get inboundHttpConnections() {
+      return connections(clock.monotonic() - begin)
+    },
+    drainInbound: () => void told++,
+  }
+  void drainCallers(proxy, clock).then(() => (tookMs = clock.monotonic() - begin))
+  for (let i = 0; i < 1_000 && tookMs < 0; i++) await clock.advance(10)
+  return { tookMs, told }
+}
+
+test('nobody is there: callers may still be on their way', async () => {
+  expect((await drained(() => 0)).tookMs).toBe(300)
+})
+
+test('callers are waited for, and those that come back are sent away again', async () => {
+  const { tookMs, told } = await drained((at) => (at < 200 || (at >= 400 && at < 500) ? 1 : 0))
+  expect(tookMs).toBeGreaterThanOrEqual(775)
+  expect(tookMs).toBeLessThanOrEqual(810)
+  expect(told).toBeGreaterThan(20)
+})
+
+test('callers that stay are left after a while', async () => {
+  expect((await drained(() => 1)).tookMs).toBe(5_000)
+})

@@ -1,0 +1,32 @@
+import { sleep, type Clock } from '../../../base/clock.ts'
+
+export interface Drainable {
+  /** Connections that carry requests from outside. */
+  readonly inboundHttpConnections: number
+  /** Tells them to end; may be called again. */
+  drainInbound(): void
+}
+
+export interface DrainTimes {
+  /** Nobody has come for so long: callers know. Default 300 ms. */
+  readonly quietMs?: number
+  /** Callers that stay are not waited for longer. Default 5,000 ms. */
+  readonly mostMs?: number
+}
+
+const LOOK_MS = 25
+
+/**
+ * Sends callers away, those that still come meanwhile included, and waits until nobody comes any more: what is told of an endpoint's end takes a moment to
+ * reach all who know it.
+ */
+export async function drainCallers(proxy: Drainable, clock: Clock, { quietMs = 300, mostMs = 5_000 }: DrainTimes = {}): Promise<void> {
+  const begin = clock.monotonic()
+  for (let quietSince = begin; ;) {
+    proxy.drainInbound()
+    const now = clock.monotonic()
+    if (proxy.inboundHttpConnections > 0) quietSince = now
+    if (now - quietSince >= quietMs || now - begin >= mostMs) return
+    await sleep(clock, LOOK_MS)
+  }
+}
