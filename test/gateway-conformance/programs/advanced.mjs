@@ -28,7 +28,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
 /** What is said of a request, whatever carried it. `pairs` are names and values in turn. */
 function describe({ port, authority, url, method, protocol, address, pairs }) {
   const lines = [
-    `ServiceVersion=${values.version ?? ''}`,
+    `ServiceVersion=${String(values.version ?? '')}`,
     `ServicePort=${port}`,
     `Host=${authority}`,
     `URL=${url}`,
@@ -63,7 +63,7 @@ for (const port of values.port) {
   else if (existsSync(values.crt ?? '') && existsSync(values.key ?? '')) {
     const server = createSecureServer({ cert: readFileSync(values.crt), key: readFileSync(values.key), allowHTTP1: true }, answerHttp(port))
     listen(server, port, 'https')
-  } else console.log(`port ${port} is left out: there is no certificate ${values.crt} with key ${values.key}`)
+  } else console.log(`port ${port} is left out: there is no certificate ${String(values.crt)} with key ${String(values.key)}`)
 }
 
 for (const port of values.grpc) {
