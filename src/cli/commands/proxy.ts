@@ -1,5 +1,5 @@
 import { jsonLogger } from '../../base/log.ts'
-import { APP_PROBES_VARIABLE, DRAIN_VARIABLE, TOKEN_PATH, type AppProbes } from '../../policy/traffic/model/index.ts'
+import { APP_PROBES_VARIABLE, DRAIN_VARIABLE, TOKEN_PATH, TOKEN_VARIABLE, type AppProbes } from '../../policy/traffic/model/index.ts'
 import { MESH_SOCKET_VARIABLE } from '../../protocols/mesh-link.ts'
 import { runProxy } from '../compose/proxy.ts'
 import type { CliContext } from '../context.ts'
@@ -42,7 +42,7 @@ export async function runProxyCommand(context: CliContext, kind: 'sidecar' | 'ga
       node: env['NODE_NAME'] ?? '',
       serviceAccount: env['SERVICE_ACCOUNT'] || 'default',
       meshSocket: variable(MESH_SOCKET_VARIABLE),
-      tokenPath: env['BIPLANE_MESH_TOKEN'] ?? TOKEN_PATH,
+      tokenPath: env[TOKEN_VARIABLE] ?? TOKEN_PATH,
       stateDir: env['BIPLANE_FILES'] ?? '/var/lib/biplane/proxy',
       ...(podDir === undefined ? {} : { podDir }),
       ...(env[DRAIN_VARIABLE] ? { drainToken: env[DRAIN_VARIABLE] } : {}),

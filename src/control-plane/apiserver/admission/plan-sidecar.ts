@@ -15,6 +15,7 @@ import {
   PROXY_UID,
   SIDECAR_CONTAINER,
   TOKEN_PATH,
+  TOKEN_VARIABLE,
   TOKEN_VOLUME,
   type AppProbes,
 } from '../../../policy/traffic/model/index.ts'
@@ -96,6 +97,8 @@ function sidecar(dataPlane: DataPlane, probes: AppProbes, drainToken: string): C
       field('POD_IPS', 'status.podIPs'),
       field('SERVICE_ACCOUNT', 'spec.serviceAccountName'),
       field('NODE_NAME', 'spec.nodeName'),
+      // where nothing can be mounted, the node writes the file's real place into variables
+      { name: TOKEN_VARIABLE, value: TOKEN_PATH },
       { name: DRAIN_VARIABLE, value: drainToken },
       ...(Object.keys(probes).length > 0 ? [{ name: APP_PROBES_VARIABLE, value: JSON.stringify(probes) }] : []),
     ],

@@ -23,6 +23,8 @@ export const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name'
 /** Volume with the token that names the pod, and where the sidecar finds it. */
 export const TOKEN_VOLUME = 'biplane-mesh-token'
 export const TOKEN_PATH = '/var/run/secrets/biplane.dev/mesh/token'
+/** Variable with the path of the token. */
+export const TOKEN_VARIABLE = 'BIPLANE_MESH_TOKEN'
 
 /** Probes of the application that the sidecar makes in the kubelet's name: JSON of AppProbes in this variable. */
 export const APP_PROBES_VARIABLE = 'BIPLANE_APP_PROBES'
