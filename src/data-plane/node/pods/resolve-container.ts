@@ -101,9 +101,11 @@ export async function writeHosts(pod: Pod, sandbox: Sandbox, deps: Pick<ResolveD
   return path
 }
 
-/** A sidecar serves other addresses to its pod than it has to dial itself. */
+/** A sidecar serves other addresses to its pod than it has to dial itself; the table of them is there before it starts. */
 function servicesSeen(pod: Pod, sandbox: Sandbox, container: string, deps: Pick<ResolveDeps, 'services'>): readonly Service[] {
-  return container === SIDECAR_CONTAINER ? deps.services() : localServices(pod, sandbox, deps.services())
+  const services = deps.services()
+  const served = localServices(pod, sandbox, services)
+  return container === SIDECAR_CONTAINER ? services : served
 }
 
 async function writeResolvConf(sandbox: Sandbox, text: string): Promise<string> {
