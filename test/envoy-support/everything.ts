@@ -1,5 +1,5 @@
 /** A configuration that uses every member of the model at least once, for peers that judge whether what is made of it is valid. */
-import { INVALID_CLUSTER, OUTBOUND_ANY, type Cluster, type LoadBalancer, type Route } from '../../src/policy/traffic/model/index.ts'
+import { INBOUND_ANY, INVALID_CLUSTER, OUTBOUND_ANY, type Cluster, type LoadBalancer, type Route } from '../../src/policy/traffic/model/index.ts'
 import type { EnvoyInput } from '../../src/control-plane/mesh/envoy/index.ts'
 import { FILTERS, rbac } from './every-filter.ts'
 import type { MeshCa } from './mesh-ca.ts'
@@ -328,6 +328,26 @@ export function everything(base: number, ca: MeshCa): EnvoyInput {
         address: { address: '127.0.0.1', port: 3306 },
         protocol: 'tcp',
         chains: [{ name: 'plain', match: {}, tcp: { statPrefix: 'mysql', clusters: [{ name: 'balancer-0', weight: 1 }], accessLogs: [] } }],
+      },
+      {
+        name: INBOUND_ANY,
+        direction: 'inbound',
+        address: { address: '0.0.0.0', port: 0 },
+        protocol: 'tcp',
+        chains: [
+          {
+            name: 'mesh',
+            match: { transport: ['mesh'] },
+            tls: { mode: 'mesh' },
+            connection: { rbac },
+            tcp: { statPrefix: 'others', clusters: [{ name: 'original', weight: 1 }], accessLogs: [] },
+          },
+          {
+            name: 'plaintext',
+            match: { transport: ['plaintext'] },
+            tcp: { statPrefix: 'others', clusters: [{ name: 'original', weight: 1 }], accessLogs: [] },
+          },
+        ],
       },
       {
         name: 'gateway/https',

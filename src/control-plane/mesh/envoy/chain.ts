@@ -121,7 +121,8 @@ function callers({ connection }: FilterChain, note: Note): readonly StringMatch[
 
 function connectionFilters({ direction, address }: Listener, { connection, http, tcp }: FilterChain): readonly Json[] {
   const statPrefix = `${http?.statPrefix ?? tcp?.statPrefix ?? 'connection'}.`
-  const port = direction === 'outbound' ? undefined : address.port
+  // of all other ports it is the connection that says which one
+  const port = direction === 'outbound' || address.port === 0 ? undefined : address.port
   return [
     ...(connection?.rateLimit
       ? [

@@ -1,4 +1,13 @@
-import { INBOUND_PORT, meshServerName, MESH_PORT, OUTBOUND_ANY, OUTBOUND_PORT, type Listener } from '../../../policy/traffic/model/index.ts'
+import {
+  HEALTH_PORT,
+  INBOUND_ANY,
+  INBOUND_PORT,
+  meshServerName,
+  MESH_PORT,
+  OUTBOUND_ANY,
+  OUTBOUND_PORT,
+  type Listener,
+} from '../../../policy/traffic/model/index.ts'
 import {
   chainsOf,
   HTTP_INSPECTOR,
@@ -60,25 +69,39 @@ export function virtualOutbound(any: Listener | undefined, context: ListenerCont
   }
 }
 
-/** Takes everything that comes for the application by interception; connections to ports that no listener is for are closed. */
+/** Envoy's own, which no application has: handing them on would lead here again. */
+const OWN_PORTS = [INBOUND_PORT, OUTBOUND_PORT, MESH_PORT, HEALTH_PORT] as const
+
+/** Takes everything that comes for the application by interception; ports that no listener is for are carried by `inbound|*`, or closed where there is none. */
 export function virtualInbound(listeners: readonly Listener[], context: ListenerContext, note: Note): Json {
-  const perPort = sorted(listeners).map((listener) => ({
+  const any = listeners.find(({ name }) => name === INBOUND_ANY)
+  const perPort = sorted(declared(listeners)).map((listener) => ({
     port: listener.address.port,
     chains: listener.chains.flatMap((chain) =>
       chainsOf(listener, chain, context, note, { match: { destination_port: listener.address.port }, prefix: `${listener.name}/` }),
     ),
   }))
-  const looks = perPort.map(({ port, chains }) => ({ port, ...inspectors(chains) }))
+  const others = any?.chains.flatMap((chain) => chainsOf(any, chain, context, note, { prefix: `${INBOUND_ANY}/` })) ?? []
+  const closed = others.length === 0 ? [] : OWN_PORTS.filter((port) => !perPort.some((one) => one.port === port))
+  const looks = [
+    ...perPort.map(({ port, chains }) => ({ port, ...inspectors(chains) })),
+    ...closed.map((port) => ({ port, tls: false, http: false })),
+  ]
   return {
     name: 'virtual-inbound',
     address: socketAddress('0.0.0.0', INBOUND_PORT),
     traffic_direction: 'INBOUND',
     listener_filters: [
       ORIGINAL_DST,
-      onlyAt(
-        TLS_INSPECTOR,
-        looks.filter(({ tls }) => tls),
-      ),
+      inspectors(others).tls
+        ? notAt(
+            TLS_INSPECTOR,
+            looks.filter(({ tls }) => !tls),
+          )
+        : onlyAt(
+            TLS_INSPECTOR,
+            looks.filter(({ tls }) => tls),
+          ),
       onlyAt(
         HTTP_INSPECTOR,
         looks.filter(({ http }) => http),
@@ -87,22 +110,41 @@ export function virtualInbound(listeners: readonly Listener[], context: Listener
     listener_filters_timeout: Math.max(DETECT_MS, ...listeners.map(({ detectTimeoutMs }) => detectTimeoutMs ?? 0)),
     continue_on_listener_filters_timeout: true,
     filter_chains: withoutDoubles(
-      perPort.flatMap(({ chains }) => chains),
+      [
+        ...perPort.flatMap(({ chains }) => chains),
+        ...closed.map((port) => ({
+          name: `closed/${port}`,
+          filter_chain_match: { destination_port: port },
+          filters: [tcpFilter({ statPrefix: 'closed', clusters: [], accessLogs: [] }, note)],
+        })),
+        ...others,
+      ],
       note,
     ),
   }
 }
 
+const declared = (listeners: readonly Listener[]): readonly Listener[] => listeners.filter(({ name }) => name !== INBOUND_ANY)
+
+type AtPorts = readonly { readonly port: number }[]
+
 /** Ports whose servers speak first must not be waited for. */
-function onlyAt(filter: Json, ports: readonly { readonly port: number }[]): Json | undefined {
-  if (ports.length === 0) return undefined
-  const rules = ports.map(({ port }) => ({ destination_port_range: { start: port, end: port + 1 } }))
-  return { ...filter, filter_disabled: { not_match: rules.length === 1 ? rules[0] : { or_match: { rules } } } }
+function onlyAt(filter: Json, ports: AtPorts): Json | undefined {
+  return ports.length === 0 ? undefined : { ...filter, filter_disabled: { not_match: someOf(ports) } }
+}
+
+function notAt(filter: Json, ports: AtPorts): Json {
+  return ports.length === 0 ? filter : { ...filter, filter_disabled: someOf(ports) }
+}
+
+function someOf(ports: AtPorts): Json {
+  const [first, ...others] = ports.map(({ port }) => ({ destination_port_range: { start: port, end: port + 1 } }))
+  return first && others.length === 0 ? first : { or_match: { rules: [first, ...others] } }
 }
 
 /** Takes TLS of the mesh for any port, by server name. Undefined where no port takes it. */
 export function meshListener(listeners: readonly Listener[], context: ListenerContext, note: Note): Json | undefined {
-  const chains = sorted(listeners).flatMap((listener) =>
+  const chains = sorted(declared(listeners)).flatMap((listener) =>
     listener.chains
       .filter(({ tls }) => tls?.mode === 'mesh')
       .flatMap((chain) =>
@@ -113,7 +155,7 @@ export function meshListener(listeners: readonly Listener[], context: ListenerCo
         }),
       ),
   )
-  const [first] = sorted(listeners)
+  const [first] = sorted(declared(listeners))
   if (chains.length === 0 || !first) return undefined
   return {
     name: 'mesh-inbound',

@@ -7,7 +7,7 @@ import { Effects, PolicyTable } from './effects.ts'
 import { addFilterClusters } from './filter-clusters.ts'
 import { compileGateway } from './gateway.ts'
 import { podIdentityOf } from './identity.ts'
-import { compileInbound } from './inbound.ts'
+import { compileInbound, compileUndeclared } from './inbound.ts'
 import { OutboundSets, type OutboundSet } from './outbound-sets.ts'
 
 /** The configuration of one proxy. */
@@ -73,6 +73,11 @@ export class Compiler {
               () => compileInbound(port, effects, own),
             )
           }
+          own.guard(
+            () => [self],
+            'ports that nobody declares',
+            () => compileUndeclared(effects, own),
+          )
           shared = this.#sets.of(effects, this.#routesKey(proxy))
         }
         addFilterClusters(own, clusters)

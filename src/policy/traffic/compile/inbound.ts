@@ -1,5 +1,6 @@
 import type { ProxyView } from '../input/index.ts'
 import {
+  INBOUND_ANY,
   inboundName,
   type Cluster,
   type FilterChain,
@@ -59,6 +60,37 @@ export function compileInbound(port: ProxyView['ports'][number], effects: Effect
   out.add('route', routes, origins)
 }
 
+/** No port of its own: policies that name one, or a service, do not mean it. */
+const UNDECLARED: ProxyView['ports'][number] = { port: 0, name: '', protocol: 'tcp', services: [] }
+
+/**
+ * What comes in at all ports that neither the pod nor a service declares: bytes to the application, by the rules that hold for the whole proxy. gRPC inside of
+ * an application serves what it has declared, and nothing else.
+ */
+export function compileUndeclared(effects: Effects, out: Collector): void {
+  const { proxy, world } = effects
+  if (proxy.dataPlane === 'grpc') return
+  const origins = new Set<Origin>()
+  const tcp: TcpProxy = { statPrefix: 'inbound_passthrough', clusters: [{ name: INBOUND_ANY, weight: 1 }], accessLogs: [] }
+  const listener: Listener = {
+    name: INBOUND_ANY,
+    direction: 'inbound',
+    address: { address: '0.0.0.0', port: 0 },
+    protocol: 'tcp',
+    chains: effects.inbound(chainsOf({ tcp }, tcp, world.mesh.mtls), UNDECLARED, origins),
+  }
+  const cluster: Cluster = {
+    name: INBOUND_ANY,
+    discovery: { type: 'originalDestination' },
+    protocol: 'tcp',
+    loadBalancer: { type: 'roundRobin' },
+    limits: {},
+    healthChecks: [],
+  }
+  out.add('listener', listener, origins)
+  out.add('cluster', effects.inboundCluster(cluster, UNDECLARED, origins), origins)
+}
+
 const CLUSTER_PROTOCOL: Readonly<Record<Listener['protocol'], Cluster['protocol']>> = {
   http: 'http',
   http2: 'http2',
@@ -81,6 +113,10 @@ function plainChains(port: ProxyView['ports'][number], mtls: boolean): readonly 
   }
   const tcp: TcpProxy = { statPrefix, clusters: [{ name: inboundCluster(port.port), weight: 1 }], accessLogs: [] }
   const carried = port.protocol === 'tcp' || port.protocol === 'tls' ? { tcp } : port.protocol === 'auto' ? { http, tcp } : { http }
+  return chainsOf(carried, tcp, mtls)
+}
+
+function chainsOf(carried: Pick<FilterChain, 'http' | 'tcp'>, tcp: TcpProxy, mtls: boolean): readonly FilterChain[] {
   return [
     ...(mtls ? [{ name: 'mesh', match: { transport: ['mesh'] as const }, tls: { mode: 'mesh' as const }, ...carried }] : []),
     { name: 'plaintext', match: { transport: ['plaintext'] }, ...carried },

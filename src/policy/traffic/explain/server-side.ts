@@ -1,13 +1,13 @@
 import { compileRbac, type Peer, type RbacDecision, type RequestView } from '../evaluate/index.ts'
 import type { CompiledProxy } from '../compile/index.ts'
 import type { ProxyView } from '../input/index.ts'
-import { inboundName, originName, type HttpFilter, type Origin } from '../model/index.ts'
+import { INBOUND_ANY, inboundName, originName, type HttpFilter, type Origin } from '../model/index.ts'
 import { chainFor, find, type Arrival } from './caller-side.ts'
 import type { Steps } from './steps.ts'
 
 /** Whether the proxy of the destination lets a call in. */
 export function judgeInbound(arrival: Arrival, peer: Peer, { dataPlane }: ProxyView, compiled: CompiledProxy, steps: Steps): void {
-  const found = find(compiled.resources, 'listener', inboundName(peer.port))
+  const found = find(compiled.resources, 'listener', inboundName(peer.port)) ?? find(compiled.resources, 'listener', INBOUND_ANY)
   if (!found) return steps.failed('tls', `the destination's proxy knows no port ${peer.port}: the connection is closed`)
   if (dataPlane === 'grpc' && arrival.transport !== 'mesh' && found.value.chains.some(({ tls }) => tls?.mode === 'mesh')) {
     return steps.denied('tls', 'gRPC in the application takes TLS of the mesh alone, this connection is not')
