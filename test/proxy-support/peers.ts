@@ -231,3 +231,12 @@ export function askHttp2(session: ClientHttp2Session, { path = '/', method, head
     if (body !== undefined) stream.end(body)
   })
 }
+
+/** Turns of the event loop until something holds. @throws Error when it does not within the time */
+export async function until(is: () => boolean, withinMs = 5_000): Promise<void> {
+  const started = performance.now()
+  while (!is()) {
+    if (performance.now() - started > withinMs) throw new Error(`not within ${withinMs} ms: ${is.toString()}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

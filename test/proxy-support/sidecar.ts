@@ -73,7 +73,7 @@ interface Parts {
 }
 
 /** Nothing more is to be had than what the test gives. */
-const NOBODY: ConfigSource = { want() {}, isMissing: () => true, status: { connected: false } }
+const NOBODY: ConfigSource = { want() {}, release() {}, isMissing: () => true, status: { connected: false } }
 
 /** One sidecar: takes TLS of the mesh at its address, and what the test says was intercepted. */
 export class Sidecar {

@@ -66,6 +66,7 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
     headers: async () => ({ authorization: `Bearer ${(await readFile(tokenPath, 'utf8')).trim()}` }),
     file: join(stateDir, 'config.json'),
     onSnapshot: (snapshot) => taken(snapshot),
+    onResponse: () => runtime.heard(),
     clock,
     random,
     log,

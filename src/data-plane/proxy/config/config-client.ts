@@ -29,6 +29,8 @@ export interface ConfigClientOptions {
   readonly file?: string
   /** A new whole configuration. */
   readonly onSnapshot: (snapshot: ProxySnapshot) => void
+  /** The control plane has said something, though the configuration may be the same: that a resource does not exist, for one. */
+  readonly onResponse?: () => void
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -182,6 +184,7 @@ export class ConfigClient {
       this.#status = { connected: true, lastContactMs: this.#options.clock.now() }
       for (const request of this.#state.follow()) this.#send(stream, request)
       this.#tell()
+      this.#options.onResponse?.()
     })
     this.#stream = stream
     const [first, ...rest] = this.#state.connect()

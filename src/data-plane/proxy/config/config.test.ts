@@ -242,6 +242,20 @@ describe('a client', () => {
     expect(one.status.saveError).toContain('ENOSPC')
   })
 
+  it('tells that something was said, though the configuration is the same', async () => {
+    const where = await folder()
+    const gone = grpcFrame(deltaResponse({ typeUrl: TYPE_URL.listener, nonce: '1', removed: ['nobody'], entries: [] }))
+    await controlPlane(join(where, 's'), ({ subscribe }) => (subscribe.length > 0 ? gone : undefined))
+    const heard = later<void>()
+    const one = client(join(where, 's'), { onResponse: () => heard.resolve() })
+    const before = one.snapshot
+    one.want('listener', 'nobody')
+    await one.start()
+    await heard.promise
+    expect(one.isMissing('listener', 'nobody')).toBe(true)
+    expect(one.snapshot).toBe(before)
+  })
+
   it('giant messages: the stream ends with the reason', async () => {
     const where = await folder()
     await controlPlane(join(where, 's'), () => Buffer.from([0, 0x7f, 0xff, 0xff, 0xff]))

@@ -33,6 +33,7 @@ import { UpstreamTlsMaker } from './upstream-tls.ts'
 /** Where the configuration of addresses comes from, by need. */
 export interface ConfigSource {
   want(type: 'listener', name: string): void
+  release(type: 'listener', name: string): void
   isMissing(type: 'listener', name: string): boolean
   readonly status: { readonly connected: boolean }
 }
@@ -55,6 +56,8 @@ export interface ProxyRuntimeOptions {
 /** How long a connection waits for the control plane to say what is behind an address that is new to this proxy. */
 const DEMAND_MS = 3_000
 const PEEK_MS = 10_000
+/** Addresses that are asked about at the same time. */
+const MAX_WANTED = 2_048
 
 /** A proxy at work: connections in, by what the snapshot of now says of them. */
 export class ProxyRuntime {
@@ -72,6 +75,8 @@ export class ProxyRuntime {
   readonly #deps: AcceptDeps
   readonly #acceptors = new Map<string, Promise<Acceptor>>()
   readonly #waiting = new Map<string, Set<() => void>>()
+  /** Listeners that connections have asked for, the latest last. */
+  readonly #wanted = new Set<string>()
   #snapshot: ProxySnapshot = EMPTY_SNAPSHOT
   #table = new ListenerTable(new Map())
   #isDraining = false
@@ -142,7 +147,8 @@ export class ProxyRuntime {
   get inboundHttpConnections(): number {
     let count = 0
     for (const { source, connections } of this.#chains.all) {
-      if (source.listener.direction !== 'outbound' && source.chain.http) count += connections.size
+      if (source.listener.direction === 'outbound') continue
+      for (const { downstream } of connections) if (downstream.protocol !== 'tcp') count++
     }
     return count
   }
@@ -269,7 +275,7 @@ export class ProxyRuntime {
   #demand({ address, port }: SocketAddress): Promise<Listener | undefined> {
     const name = outboundName(address, port)
     const config = this.#options.config()
-    config.want('listener', name)
+    this.#want(name, config)
     if (config.isMissing('listener', name) || !config.status.connected) return Promise.resolve(this.#snapshot.listeners.get(name))
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(name) ?? new Set()
@@ -287,6 +293,20 @@ export class ProxyRuntime {
       waiting.add(look)
       look()
     })
+  }
+
+  /** Asks once for each address, and not for ever: who dials addresses by the thousand is not to fill the control plane's memory, nor ours. */
+  #want(name: string, config: ConfigSource): void {
+    if (this.#wanted.delete(name)) return void this.#wanted.add(name)
+    this.#wanted.add(name)
+    config.want('listener', name)
+    if (this.#wanted.size <= MAX_WANTED) return
+    // services are kept, and so are those that a connection waits for
+    for (const other of this.#wanted) {
+      if (this.#snapshot.listeners.has(other) || this.#waiting.has(other) || other === name) continue
+      this.#wanted.delete(other)
+      return config.release('listener', other)
+    }
   }
 
   /** Somebody has heard from the control plane, though the configuration may be the same. */
