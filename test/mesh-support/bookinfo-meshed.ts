@@ -89,6 +89,21 @@ export function bookinfoMeshed({ name, dataPlane, start, missing }: MeshedBookin
       expect(Object.keys(of(seen, 'reviews')).sort()).toEqual(['200 v1', '200 v2', '200 v3'])
     })
 
+    test('a pod that has done its work ends, its sidecar with it; what runs before the application is carried, too', async () => {
+      const ask = ['-e', "fetch('http://details:9080/details/0').then(async (answer) => console.log(answer.status, await answer.text()))"]
+      const container = (name: string): object => ({ name, image: 'host', command: [process.execPath, ...ask] })
+      await cluster.apply([
+        {
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { name: 'once', namespace: NAMESPACE },
+          spec: { restartPolicy: 'Never', initContainers: [container('before')], containers: [container('main')] },
+        },
+      ])
+      await cluster.kubectl('wait', '-n', NAMESPACE, '--for=jsonpath={.status.phase}=Succeeded', 'pod/once', '--timeout=60s')
+      for (const name of ['before', 'main']) expect(await cluster.kubectl('logs', '-n', NAMESPACE, 'once', '-c', name)).toMatch(/^200 \{/)
+    })
+
     test('a permission lets in whom it names and nobody else, also on connections that were open, until it is taken away', async () => {
       expectOutcome('ratings 403')
       const permission = meshPolicy('MeshTrafficPermission', 'ratings', { app: 'ratings' }, [
