@@ -80,6 +80,7 @@ export class Sidecar {
   readonly address: string
   readonly identity: WorkloadIdentity
   readonly runtime: ProxyRuntime
+  readonly #trust: Mesh['trust']
   /** Where the next connections that come to the ports of interception were going. */
   outboundTo: SocketAddress | undefined
   inboundTo: SocketAddress | undefined
@@ -88,6 +89,7 @@ export class Sidecar {
   constructor(options: SidecarOptions) {
     const { address, account, mesh, clock = systemClock, log = silentLogger, transport: name = 'raw', config = NOBODY } = options
     this.address = address
+    this.#trust = mesh.trust
     this.identity = new WorkloadIdentity({
       sign: (csr) => Promise.resolve(mesh.sign(csr, spiffeId(account))),
       clock,
@@ -129,7 +131,7 @@ export class Sidecar {
       routes: merged(routes, parts.routes),
       clusters: merged(clusters, parts.clusters),
       endpoints: merged(endpoints, parts.endpoints),
-      settings: parts.settings ? { ...PLAIN_SETTINGS, ...settings, ...parts.settings } : settings,
+      settings: parts.settings ? { ...PLAIN_SETTINGS, trust: this.#trust, ...settings, ...parts.settings } : settings,
       secrets,
     })
   }
