@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { createServer, isIPv6, type Server, type Socket as Connection } from 'node:net'
 import { libcProblem, loadLibc, type Libc } from '../../../base/linux/libc.ts'
-import { AF_INET, AF_INET6, nativeInt, socketAddress } from './socket-address.ts'
+import { AF_INET, AF_INET6, nativeInt, socketAddress } from '../../../base/linux/socket-address.ts'
 
 export interface ListenAddress {
   readonly host: string

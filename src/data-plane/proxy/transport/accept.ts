@@ -9,6 +9,8 @@ export interface ListenOptions {
   readonly port?: number
   /** Instead of host and port. */
   readonly path?: string
+  /** Wins over all of them: a socket that is bound, and given away. */
+  readonly fd?: number
   /** Default 4,096. */
   readonly maxConnections?: number
 }

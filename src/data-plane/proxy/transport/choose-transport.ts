@@ -1,3 +1,4 @@
+import { boundSocketIn, connectIn } from '../../../base/linux/namespace-sockets.ts'
 import { listen, type Accepted, type Acceptor, type ListenOptions } from './accept.ts'
 import type { Connection } from './contract.ts'
 import { dial, type DialOptions } from './dial.ts'
@@ -17,6 +18,23 @@ export interface Transport {
 export function transport(name: TransportName): Transport {
   const wrap = name === 'raw' ? rawWrap() : SocketConnection.wrap
   return { name, dial: (options) => dial(options, wrap), listen: (options, accept) => listen(options, accept, wrap) }
+}
+
+/**
+ * A transport all of whose TCP sockets, in and out, are of a network namespace: that of a pod which this process serves from outside. It listens at all
+ * addresses of the namespace, whatever host is named. @param namespace path, such as `/run/netns/a`
+ */
+export function transportIn(namespace: string, name: TransportName): Transport {
+  const wrap = name === 'raw' ? rawWrap() : SocketConnection.wrap
+  const connect = connectIn(namespace)
+  return {
+    name,
+    dial: (options) => dial(options, wrap, connect),
+    listen: async (options, accept) => {
+      const { path, port = 0 } = options
+      return await listen(path === undefined ? { ...options, fd: boundSocketIn(namespace, port) } : options, accept, wrap)
+    },
+  }
 }
 
 function rawWrap(): WrapSocket {

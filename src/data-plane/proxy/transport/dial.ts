@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { ClientTls } from '../contract.ts'
 import type { SocketAddress } from '../../../policy/traffic/model/index.ts'
@@ -23,16 +23,20 @@ export class DialError extends Error {
   }
 }
 
+/** Begins to connect, as `connect` of node:net does. */
+export type Connect = (options: NetConnectOpts) => Socket
+
 /**
  * Connects, with TLS where asked for. Nothing is left behind by a failure.
- * @param wrap what the connection is made of; default: public sockets. See `transport` of choose-transport.ts @throws {DialError}
+ * @param wrap what the connection is made of; default: public sockets. See `transport` of choose-transport.ts
+ * @param connect default: from this process's own network @throws {DialError}
  */
-export function dial(options: DialOptions, wrap: WrapSocket = SocketConnection.wrap): Promise<Connection> {
+export function dial(options: DialOptions, wrap: WrapSocket = SocketConnection.wrap, connect: Connect = connectTcp): Promise<Connection> {
   const { address, tls, timeoutMs } = options
   const target = 'path' in address ? { path: address.path } : { host: address.address, port: address.port }
   return new Promise((resolve, reject) => {
     let stage: DialError['kind'] = 'connect'
-    const socket = connectTcp({ ...target, noDelay: true, allowHalfOpen: true, autoSelectFamily: false })
+    const socket = connect({ ...target, noDelay: true, allowHalfOpen: true, autoSelectFamily: false })
     let top: Socket = socket
     const finish = (error?: Error): void => {
       clearTimeout(timer)

@@ -1,4 +1,4 @@
-import { parseIp } from '../../../base/ip.ts'
+import { parseIp } from '../ip.ts'
 
 export const AF_INET = 2
 export const AF_INET6 = 10
