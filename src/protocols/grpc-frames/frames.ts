@@ -27,13 +27,16 @@ export function grpcFrame(...parts: readonly Uint8Array[]): Buffer {
   return frame
 }
 
-/** Cuts messages out of chunks of any size. Holds at most one unfinished message of `maxBytes`. */
+/** Cuts messages out of chunks of any size. Holds at most one unfinished message of `maxBytes`, in at most twice the bytes that have come of it. */
 export class GrpcReader {
   readonly #maxBytes: number
-  #chunks: Buffer[] = []
-  #held = 0
+  readonly #head: Buffer = Buffer.alloc(GRPC_HEAD_BYTES)
+  #headHeld = 0
   /** Of the message that has begun; -1 while its head is not there. */
   #length = -1
+  /** What has come of it, with room for more. */
+  #body: Buffer = NOTHING
+  #held = 0
 
   /** @param maxBytes of one message; default 4 MiB, gRPC's own */
   constructor(maxBytes: number = 4 * 1024 * 1024) {
@@ -42,23 +45,34 @@ export class GrpcReader {
 
   /** Whole messages so far; their bytes may share memory with `chunk`. @throws {GrpcFrameError} */
   push(chunk: Buffer): Buffer[] {
-    this.#chunks.push(chunk)
-    this.#held += chunk.length
     const messages: Buffer[] = []
-    for (;;) {
+    for (let at = 0; ;) {
       if (this.#length < 0) {
-        if (this.#held < GRPC_HEAD_BYTES) return messages
-        this.#length = this.#readHead(this.#take(GRPC_HEAD_BYTES))
+        const taken = chunk.copy(this.#head, this.#headHeld, at)
+        at += taken
+        this.#headHeld += taken
+        if (this.#headHeld < GRPC_HEAD_BYTES) return messages
+        this.#length = this.#readHead(this.#head)
       }
-      if (this.#held < this.#length) return messages
-      messages.push(this.#take(this.#length))
+      const missing = this.#length - this.#held
+      const rest = chunk.length - at
+      if (rest < missing) {
+        if (rest > 0) this.#hold(chunk.subarray(at))
+        return messages
+      }
+      const part = chunk.subarray(at, at + missing)
+      at += missing
+      messages.push(this.#held === 0 ? part : this.#whole(part))
       this.#length = -1
+      this.#headHeld = 0
+      this.#held = 0
+      this.#body = NOTHING
     }
   }
 
   /** To be called when no more bytes come. @throws {GrpcFrameError} inside of a message */
   end(): void {
-    if (this.#held > 0 || this.#length >= 0) throw new GrpcFrameError('Truncated', 'the stream ended inside of a message')
+    if (this.#headHeld > 0) throw new GrpcFrameError('Truncated', 'the stream ended inside of a message')
   }
 
   #readHead(head: Buffer): number {
@@ -68,16 +82,23 @@ export class GrpcReader {
     return length
   }
 
-  #take(length: number): Buffer {
-    const first = this.#chunks[0]
-    this.#held -= length
-    if (first && first.length >= length) {
-      if (first.length === length) this.#chunks.shift()
-      else this.#chunks[0] = first.subarray(length)
-      return first.subarray(0, length)
+  #whole(last: Buffer): Buffer {
+    this.#hold(last)
+    return this.#body.subarray(0, this.#held)
+  }
+
+  // copied: a message of many small chunks would hold a buffer for each
+  #hold(part: Buffer): void {
+    const needed = this.#held + part.length
+    if (needed > this.#body.length) {
+      // the length is what a peer says: room is made as bytes come
+      const grown = Buffer.allocUnsafe(Math.min(this.#length, Math.max(2 * needed, 1_024)))
+      this.#body.copy(grown, 0, 0, this.#held)
+      this.#body = grown
     }
-    const all = Buffer.concat(this.#chunks)
-    this.#chunks = all.length > length ? [all.subarray(length)] : []
-    return all.subarray(0, length)
+    part.copy(this.#body, this.#held)
+    this.#held = needed
   }
 }
+
+const NOTHING: Buffer = Buffer.alloc(0)

@@ -181,6 +181,24 @@ describe('a delta stream', () => {
     expect(client.changed()).toEqual(['L +bad=2'])
   })
 
+  it('counts a proxy once that has dialled again before its old stream was found dead', () => {
+    const world = new World()
+    world.put(L, 'one', '1', { origins: [origin('fine')] })
+    const truth = new Truth({ monotonic: () => 0 })
+    const [old, young] = [deltaClient(world), deltaClient(world)]
+    for (const client of [old, young]) {
+      truth.add(client.stream, 'biplane', 0)
+      client.send(L)
+    }
+    young.ack(L)
+    truth.touch(young.stream)
+    expect(truth.of(origin('fine'))).toEqual({ total: 1, acked: 1, refused: [] })
+    truth.remove(old.stream)
+    expect(truth.proxies().map(({ proxy, connected }) => [proxy, connected])).toEqual([['p', true]])
+    truth.remove(young.stream)
+    expect(truth.proxies().map(({ proxy, connected }) => [proxy, connected])).toEqual([['p', false]])
+  })
+
   it('refuses requests without type and too many names', () => {
     const client = deltaClient(new World())
     expect(() => client.send('')).toThrow('type_url is missing')

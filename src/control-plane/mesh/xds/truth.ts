@@ -1,6 +1,6 @@
 import { originName, TYPE_URL, type Origin } from '../../../policy/traffic/model/index.ts'
 import type { ClientKind, EncodedResource, Quarantine } from './contract.ts'
-import { inForce, isDirty, type StreamState, type TypeState } from './stream-state.ts'
+import { countInForce, isDirty, type StreamState, type TypeState } from './stream-state.ts'
 import { XDS_TYPE } from './type-order.ts'
 
 /** How far a policy object has come. */
@@ -71,6 +71,8 @@ export class Truth {
     const entry = this.#live.get(stream)
     if (!entry) return
     this.#live.delete(stream)
+    // a proxy that has dialled again before its old stream was noticed to be dead is not gone
+    if ([...this.#live.keys()].some(({ proxy }) => proxy === stream.proxy)) return this.#tell()
     if (this.#gone.size >= MAX_GONE) this.#gone.delete(this.#gone.keys().next().value as string)
     this.#gone.set(stream.proxy, { ...this.#truthOf(entry), connected: false })
     this.#tell()
@@ -107,21 +109,24 @@ export class Truth {
   /** How far one object has come, on the proxies that are connected. */
   of(origin: Origin): OriginAcks {
     const name = originName(origin)
-    let [total, acked] = [0, 0]
-    const refused: { proxy: string; reason: string }[] = []
+    // of two streams of one proxy the younger counts
+    const standings = new Map<string, Standing>()
     for (const entry of this.#live.values()) {
       const standing = this.#summaryOf(entry).get(name)
-      if (!standing) continue
-      total++
-      if (standing.state === 'acked') acked++
-      else if (standing.state === 'refused') refused.push({ proxy: entry.stream.proxy, reason: standing.reason })
+      if (standing) standings.set(entry.stream.proxy, standing)
     }
-    return { total, acked, refused }
+    const list = [...standings]
+    return {
+      total: list.length,
+      acked: list.filter(([, { state }]) => state === 'acked').length,
+      refused: list.flatMap(([proxy, standing]) => (standing.state === 'refused' ? [{ proxy, reason: standing.reason }] : [])),
+    }
   }
 
-  /** All proxies, sorted by name. */
+  /** All proxies, sorted by name; each once, by its youngest stream. */
   proxies(): readonly ProxyTruth[] {
-    const list = [...[...this.#live.values()].map((entry) => this.#truthOf(entry)), ...this.#gone.values()]
+    const youngest = new Map([...this.#live.values()].map((entry) => [entry.stream.proxy, entry] as const))
+    const list = [...[...youngest.values()].map((entry) => this.#truthOf(entry)), ...this.#gone.values()]
     return list.toSorted((a, b) => (a.proxy < b.proxy ? -1 : a.proxy > b.proxy ? 1 : 0))
   }
 
@@ -143,7 +148,7 @@ export class Truth {
     return {
       typeUrl,
       type: TYPE_NAMES.get(typeUrl) ?? typeUrl,
-      resources: [...inForce(state)].length,
+      resources: countInForce(state),
       ...(state.acked === '' ? {} : { acked: state.acked, ackedAtMs: state.ackedAtMs }),
       ...(outstanding ? { pending: outstanding.nonce } : {}),
       refused: [...state.refused].map(([name, { reason, atMs }]) => ({ name, reason, atMs })),

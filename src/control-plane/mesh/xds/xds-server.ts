@@ -245,6 +245,7 @@ function refusalOf(error: unknown): readonly [number, string] {
   if (error instanceof GrpcError) return [error.code, error.message]
   const { code } = error as { code?: unknown }
   if (code === 'PermissionDenied') return [GrpcStatus.PERMISSION_DENIED, messageOf(error)]
+  if (code === 'Unavailable') return [GrpcStatus.UNAVAILABLE, messageOf(error)]
   if (code === 'Unauthenticated') return [GrpcStatus.UNAUTHENTICATED, messageOf(error)]
   return [GrpcStatus.INTERNAL, 'internal error']
 }

@@ -59,6 +59,8 @@ export class MeshAuthorities {
   #generates = true
   #timer: Timer | undefined
   #tail: Promise<unknown> = Promise.resolve()
+  /** A look that waits for its turn. */
+  #confirming: Promise<void> | undefined
 
   constructor(options: MeshAuthoritiesOptions) {
     this.#options = options
@@ -115,9 +117,14 @@ export class MeshAuthorities {
     return this.#step()
   }
 
-  /** A proxy has confirmed something: a step that waited may be due. */
+  /** A proxy has confirmed something: a step that waited may be due. Thousands may confirm at once: one look after the last of them does. */
   confirm(): Promise<void> {
-    return this.#plan?.phase === 'AddingTrust' ? this.#step() : Promise.resolve()
+    if (this.#plan?.phase !== 'AddingTrust') return Promise.resolve()
+    this.#confirming ??= this.#tail.then(() => {
+      this.#confirming = undefined
+      return this.#step()
+    })
+    return this.#confirming
   }
 
   #issuing(): MeshAuthority | undefined {
