@@ -1,6 +1,8 @@
-import type { Finding, MeshWorld, PolicyPlugin, ProxyView, TrafficRoute } from '../input/index.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { Finding, MeshServiceView, MeshWorld, PolicyPlugin, ProxyView, TrafficRoute } from '../input/index.ts'
 import { selectsProxy } from '../kuma/merging.ts'
 import { OUTBOUND_ANY, type Origin, type ProxySettings } from '../model/index.ts'
+import { closedInbound } from './closed.ts'
 import { ClusterMaker } from './clusters.ts'
 import { Collector, serviceOrigin, type CompiledResource } from './compiled.ts'
 import { Effects, PolicyTable } from './effects.ts'
@@ -9,6 +11,7 @@ import { compileGateway } from './gateway.ts'
 import { podIdentityOf } from './identity.ts'
 import { compileInbound, compileUndeclared } from './inbound.ts'
 import { OutboundSets, type OutboundSet } from './outbound-sets.ts'
+import { safeWorld, type CompilerOptions } from './quarantine.ts'
 
 /** The configuration of one proxy. */
 export class CompiledProxy {
@@ -30,32 +33,88 @@ export class CompiledProxy {
   }
 }
 
+/** What one proxy was compiled to, and what has to be the same for it to be taken over. */
+interface Kept {
+  readonly proxy: ProxyView
+  readonly compiled: CompiledProxy
+  readonly set: OutboundSet | undefined
+  /** Findings of what it has alone. */
+  readonly findings: readonly Finding[]
+  /** Of its policies and routes; see OutboundSets. */
+  readonly scope: string
+  /** Services that what it has alone was made of. */
+  readonly used: ReadonlyMap<string, MeshServiceView | undefined>
+}
+
 /**
  * Compiles the configuration of proxies in one world. What several proxies have in common, calls that go out mostly, is compiled once and is the same object for
  * all of them: whoever encodes it does so once.
  */
 export class Compiler {
   readonly #world: MeshWorld
+  readonly #plugins: readonly PolicyPlugin<any>[]
   readonly #policies: PolicyTable
   readonly #sets: OutboundSets
+  /** By name of the proxy. */
+  readonly #kept = new Map<string, Kept>()
+  /** Of the world before; empty where something has changed that is not just a service or a proxy. */
+  #before: ReadonlyMap<string, Kept> = new Map()
   /** Routes that are for the clients of some namespace, or for some proxies alone, by their numbers. */
   readonly #choosy: readonly { readonly id: number; readonly parents: TrafficRoute['parents'] }[]
 
+  /** What authors of policies and routes should know, whichever proxies these are for; those of a proxy are also among its own. */
+  readonly findings: readonly Finding[]
+  readonly #quarantine: ReturnType<typeof safeWorld>['findings']
+
   /** @param previous of the world before: what has not changed since is taken over from it, as the same objects */
-  constructor(world: MeshWorld, plugins: readonly PolicyPlugin<any>[], previous?: Compiler) {
+  constructor(given: MeshWorld, plugins: readonly PolicyPlugin<any>[], previous?: Compiler, options: CompilerOptions = {}) {
+    const { world, findings } = safeWorld(given, new Map(plugins.map((plugin) => [plugin.type, plugin])), options)
+    this.#quarantine = findings
+    this.findings = findings.map(({ policy: _policy, ...finding }) => finding)
     this.#world = world
     this.#policies = new PolicyTable(world.policies, plugins)
     this.#sets = new OutboundSets(world, plugins, previous && previous.#sets)
+    if (previous && isSameFrame(previous.#world, world) && previous.#plugins === plugins) this.#before = previous.#kept
+    // nothing older than the last world is kept alive
+    if (previous) previous.#before = new Map()
+    this.#plugins = plugins
     this.#choosy = world.routes.flatMap(({ parents }, id) =>
       parents.some((parent) => parent.type === 'service' && (parent.consumers !== undefined || parent.proxies)) ? [{ id, parents }] : [],
     )
   }
 
-  /** Never throws: a part that cannot be compiled is left out, with a Finding. */
+  /**
+   * Never throws: a part that cannot be compiled is left out, or closed where that would leave it open, with a Finding. The same proxy (by identity) gives the
+   * same object again, and so it does in the next world where nothing of it has changed; what it has alone stays the same array where only calls that go out
+   * have changed.
+   */
   compile(proxy: ProxyView): CompiledProxy {
+    const known = this.#kept.get(proxy.name)
+    if (known?.proxy === proxy) return known.compiled
+    const kept = this.#takeOver(proxy) ?? this.#compile(proxy)
+    this.#kept.set(proxy.name, kept)
+    return kept.compiled
+  }
+
+  #takeOver(proxy: ProxyView): Kept | undefined {
+    const before = this.#before.get(proxy.name)
+    if (before?.proxy !== proxy) return undefined
+    for (const [name, service] of before.used) if (this.#world.services.get(name) !== service) return undefined
+    if (!before.set) return before
+    const set = this.#sets.of(before.scope, proxy, () => new Effects(this.#world, proxy, this.#policies))
+    if (set === before.set) return before
+    // which names are called anyway decides what it has alone
+    if (set.names !== before.set.names) return undefined
+    return { ...before, set, compiled: new CompiledProxy(before.compiled.own, set.resources, both(before.findings, set.findings)) }
+  }
+
+  #compile(proxy: ProxyView): Kept {
     const own = new Collector()
+    for (const { policy, ...finding } of this.#quarantine) if (!policy || selectsProxy(policy.proxies, proxy)) own.findings.push(finding)
     const self: Origin = { kind: 'Pod', group: '', namespace: proxy.namespace, name: proxy.pod }
     let shared: OutboundSet | undefined
+    let scope = ''
+    let used: Kept['used'] = new Map()
     own.guard(
       () => [self],
       `proxy ${proxy.name}`,
@@ -71,6 +130,9 @@ export class Compiler {
               () => blamed,
               `port ${port.port}`,
               () => compileInbound(port, effects, own),
+              () => {
+                if (proxy.dataPlane !== 'grpc') own.add('listener', closedInbound(port, proxy))
+              },
             )
           }
           own.guard(
@@ -78,20 +140,24 @@ export class Compiler {
             'ports that nobody declares',
             () => compileUndeclared(effects, own),
           )
-          shared = this.#sets.of(effects, this.#routesKey(proxy))
+          own.findings.push(...effects.takeFindings())
+          scope = `${effects.key}#${this.#routesKey(proxy)}#${proxy.dataPlane === 'grpc' ? 'grpc' : ''}`
+          shared = this.#sets.of(scope, proxy, () => effects)
         }
         addFilterClusters(own, clusters)
+        used = clusters.used
         own.guard(
           () => [self],
           'settings',
           () => addSettings(effects, own, shared),
         )
+        own.findings.push(...effects.takeFindings())
       },
     )
     // a cluster that filters ask through may be one that is called anyway
     const alone = own.resources.filter(({ type, value }) => !shared?.names.has(`${type}/${value.name}`))
-    const findings = shared && shared.findings.length > 0 ? [...own.findings, ...shared.findings] : own.findings
-    return new CompiledProxy(alone, shared?.resources ?? [], findings)
+    const compiled = new CompiledProxy(alone, shared?.resources ?? NOTHING, both(own.findings, shared?.findings ?? []))
+    return { proxy, compiled, set: shared, findings: own.findings, scope, used }
   }
 
   /** Says which of the choosy routes are for a proxy. */
@@ -106,6 +172,23 @@ export class Compiler {
       )
       .join()
   }
+}
+
+const NOTHING: readonly CompiledResource[] = []
+
+const both = (own: readonly Finding[], shared: readonly Finding[]): readonly Finding[] => (shared.length > 0 ? [...own, ...shared] : own)
+
+/** Whether two worlds differ in nothing but services and proxies. */
+function isSameFrame(before: MeshWorld, after: MeshWorld): boolean {
+  const partsOf = ({ mesh, routes, policies, secrets, gateways, trust }: MeshWorld): readonly unknown[] => [
+    mesh,
+    routes,
+    policies,
+    secrets,
+    gateways,
+    trust,
+  ]
+  return isDeepStrictEqual(partsOf(before), partsOf(after))
 }
 
 function addSettings(effects: Effects, out: Collector, shared: OutboundSet | undefined): void {

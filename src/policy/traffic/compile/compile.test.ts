@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { GatewayListener, PolicyPlugin, TrafficPolicy, TrafficRoute } from '../input/index.ts'
+import type { GatewayListener, TrafficPolicy, TrafficRoute } from '../input/index.ts'
 import { INBOUND_ANY, type Endpoint, type ResourceOfType, type ResourceType } from '../model/index.ts'
 import { defaultPolicies } from '../kuma/index.ts'
 import { POLICY_PLUGINS } from '../policies/index.ts'
@@ -185,46 +185,6 @@ describe('headless services', () => {
   test('are dialled by name where gRPC is in the application', () => {
     const compiled = new Compiler(world, POLICY_PLUGINS).compile(proxy('a', { dataPlane: 'grpc' }))
     expect(compiled.shared.flatMap(({ type, value }) => (type === 'listener' ? [value.name] : []))).toEqual(['outbound|cart.shop|80'])
-  })
-})
-
-describe('what cannot be compiled', () => {
-  const broken: PolicyPlugin<unknown> = {
-    type: 'Broken',
-    merge: () => ({}),
-    cluster: (_, cluster) => {
-      if (cluster.name === 'shop/cart|80') throw new Error('cannot do that')
-      return cluster
-    },
-    inboundHttp: () => {
-      throw new Error('nor that')
-    },
-    proxy: () => {
-      throw new Error('nor the whole')
-    },
-  }
-  const policies: TrafficPolicy[] = [
-    {
-      type: 'Broken',
-      origin: origin('bad', 'Broken'),
-      proxies: {},
-      rank: [0],
-      to: [{ target: {}, conf: {} }],
-      rules: [{ matches: [], conf: {} }],
-      conf: {},
-    },
-  ]
-
-  test('is left out, the policy is told, the rest goes on', () => {
-    const ports = [{ port: 8080, name: 'http', protocol: 'http' as const, services: [] }]
-    const compiled = new Compiler(worldOf(SERVICES, { policies }), [broken, ...POLICY_PLUGINS]).compile(proxy('a', { ports }))
-    expect(compiled.findings.map((one) => `${one.origin.kind}/${one.origin.name} ${one.message}`)).toEqual([
-      'Broken/bad port 8080 cannot be compiled and is left out: nor that',
-      'Broken/bad settings cannot be compiled and is left out: nor the whole',
-      'Broken/bad port 80 of service shop/cart cannot be compiled and is left out: cannot do that',
-    ])
-    expect(resource(compiled, 'shop/db|80')).toBeDefined()
-    expect(find(compiled, 'listener', 'outbound|10.96.0.4|80')).toBeUndefined()
   })
 })
 

@@ -43,18 +43,23 @@ export class Collector {
     return [...this.#resources.values()]
   }
 
-  /** What cannot be compiled is left out and said so: the rest goes on. @param origins to blame where the error names none */
-  guard(origins: () => readonly Origin[], what: string, compile: () => void): void {
+  /**
+   * What cannot be compiled is left out and said so: the rest goes on.
+   * @param origins to blame where the error names none
+   * @param close adds what closes it, where leaving it out would leave it open
+   */
+  guard(origins: () => readonly Origin[], what: string, compile: () => void, close?: () => void): void {
     try {
       compile()
     } catch (error) {
       const { message, origins: blamed } = new CompileError(error, origins())
+      close?.()
       for (const origin of blamed) {
         this.findings.push({
           origin,
           type: 'Invalid',
           reason: 'NotCompiled',
-          message: `${what} cannot be compiled and is left out: ${message}`,
+          message: `${what} cannot be compiled and is ${close ? 'closed' : 'left out'}: ${message}`,
         })
       }
     }

@@ -1,4 +1,6 @@
+import { messageOf } from '../../../base/errors.ts'
 import type {
+  Finding,
   InboundContext,
   MergedRules,
   MeshServiceView,
@@ -11,7 +13,17 @@ import type {
 } from '../input/index.ts'
 import { byStrength, mergeInbound, mergeOutbound, mergeWhole, selectsProxy } from '../kuma/merging.ts'
 import { CompileError } from './compiled.ts'
-import type { Cluster, FilterChain, HttpConnectionManager, Origin, ProxySettings, Route, TcpProxy } from '../model/index.ts'
+import { closedPolicy } from './quarantine.ts'
+import {
+  originName,
+  type Cluster,
+  type FilterChain,
+  type HttpConnectionManager,
+  type Origin,
+  type ProxySettings,
+  type Route,
+  type TcpProxy,
+} from '../model/index.ts'
 
 /** Policies by kind, each with a number that says which it is. */
 export class PolicyTable {
@@ -26,6 +38,7 @@ export class PolicyTable {
   }
 }
 
+type Port = ProxyView['ports'][number]
 type Labels = Readonly<Record<string, string>>
 
 interface Applied {
@@ -42,6 +55,7 @@ export class Effects {
   /** Says which policies these are: proxies with the same key have the same effects on calls that go out. */
   readonly key: string
   readonly #plugins: readonly Applied[]
+  #findings: Finding[] = []
 
   constructor(world: MeshWorld, proxy: ProxyView, table: PolicyTable) {
     this.world = world
@@ -78,16 +92,12 @@ export class Effects {
   }
 
   /** Applies what comes in at a port to each part of its chains. */
-  inbound(chains: readonly FilterChain[], port: ProxyView['ports'][number], origins: Set<Origin>): readonly FilterChain[] {
+  inbound(chains: readonly FilterChain[], port: Port, origins: Set<Origin>): readonly FilterChain[] {
     const context: InboundContext = { proxy: this.proxy, world: this.world, port: port.port, protocol: port.protocol }
-    let result = chains
-    for (const { plugin, rules } of this.#inboundRules(port, origins)) {
-      result = blaming(rules, () => {
-        const changed = plugin.inboundChains ? plugin.inboundChains(rules, result, context) : result
-        return changed.map((chain) => (judges(plugin, chain) ? inboundChain(plugin, rules, chain, context) : chain))
-      })
-    }
-    return result
+    return this.#inbound(chains, port, origins, (plugin, rules, made) => {
+      const changed = plugin.inboundChains ? plugin.inboundChains(rules, made, context) : made
+      return changed.map((chain) => (judges(plugin, chain) ? inboundChain(plugin, rules, chain, context) : chain))
+    })
   }
 
   /**
@@ -97,30 +107,29 @@ export class Effects {
   gatewayChain(chain: FilterChain, port: { readonly port: number; readonly name: string }, origins: Set<Origin>): FilterChain {
     const asPort = { ...port, protocol: chain.http ? ('http' as const) : ('tcp' as const), services: [] }
     const context: InboundContext = { proxy: this.proxy, world: this.world, port: port.port, protocol: asPort.protocol }
-    let made = chain
-    for (const { plugin, rules } of this.#inboundRules(asPort, origins)) {
-      if (!plugin.always) made = blaming(rules, () => inboundChain(plugin, rules, made, context))
-    }
+    const made = this.#inbound(chain, asPort, origins, (plugin, rules, one) =>
+      plugin.always ? one : inboundChain(plugin, rules, one, context),
+    )
     const anything = { kind: 'Service', namespace: '', name: '', labels: {} } as MeshServiceView
     const target = { port: port.port, name: port.name, protocol: asPort.protocol } as ServicePortView
     const { http } = made
     return http ? { ...made, http: this.#outbound(http, anything, target, origins, undefined, 'outboundHttp') } : made
   }
 
-  inboundCluster(cluster: Cluster, port: ProxyView['ports'][number], origins: Set<Origin>): Cluster {
+  inboundCluster(cluster: Cluster, port: Port, origins: Set<Origin>): Cluster {
     const context: InboundContext = { proxy: this.proxy, world: this.world, port: port.port, protocol: port.protocol }
-    return this.#inboundRules(port, origins).reduce(
-      (made, { plugin, rules }) => blaming(rules, () => plugin.inboundCluster?.(rules, made, context) ?? made),
-      cluster,
-    )
+    return this.#inbound(cluster, port, origins, (plugin, rules, made) => plugin.inboundCluster?.(rules, made, context) ?? made)
   }
 
   settings(settings: ProxySettings, origins: Set<Origin>): ProxySettings {
     return this.#plugins.reduce((made, { plugin, policies }) => {
-      const merged = plugin.proxy ? mergeWhole(plugin, policies) : undefined
-      if (!merged) return made
-      for (const origin of merged.origins) origins.add(origin)
-      return blaming([merged], () => plugin.proxy?.(merged.conf, made, { proxy: this.proxy, world: this.world }) ?? made)
+      if (!plugin.proxy) return made
+      return this.#carried(plugin, policies, 'its proxies as a whole', (chosen) => {
+        const merged = mergeWhole(plugin, chosen)
+        if (!merged) return made
+        for (const origin of merged.origins) origins.add(origin)
+        return plugin.proxy?.(merged.conf, made, { proxy: this.proxy, world: this.world }) ?? made
+      })
     }, settings)
   }
 
@@ -128,23 +137,34 @@ export class Effects {
   extra(fallback: Readonly<Record<string, unknown>>, origins: Set<Origin>): readonly ReturnType<NonNullable<PolicyPlugin<any>['extra']>>[] {
     return this.#plugins.flatMap(({ plugin, policies }) => {
       if (!plugin.extra) return []
-      const merged = mergeWhole(plugin, policies)
-      for (const origin of merged?.origins ?? []) origins.add(origin)
-      const conf: unknown = merged ? merged.conf : fallback[plugin.type]
-      return conf === undefined ? [] : [plugin.extra(plugin.merge([conf]), { proxy: this.proxy, world: this.world })]
+      return this.#carried(plugin, policies, 'what goes to no service', (chosen) => {
+        const merged = mergeWhole(plugin, chosen)
+        for (const origin of merged?.origins ?? []) origins.add(origin)
+        const conf: unknown = merged ? merged.conf : fallback[plugin.type]
+        const made = conf === undefined ? undefined : plugin.extra?.(plugin.merge([conf]), { proxy: this.proxy, world: this.world })
+        return made ? [made] : []
+      })
     })
   }
 
-  #inboundRules(
-    port: ProxyView['ports'][number],
-    origins: Set<Origin>,
-  ): { readonly plugin: PolicyPlugin<any>; readonly rules: MergedRules<any> }[] {
-    return this.#plugins.flatMap(({ plugin, policies }) => {
-      const rules = mergeInbound(plugin, policies, port)
-      for (const origin of rules?.flatMap((rule) => rule.origins) ?? []) origins.add(origin)
-      if (rules) return [{ plugin, rules }]
-      return plugin.always ? [{ plugin, rules: [{ matches: [], conf: plugin.merge([]) as unknown, origins: [] }] }] : []
-    })
+  /** What authors should know since this was asked last. */
+  takeFindings(): readonly Finding[] {
+    const taken = new Map(this.#findings.map((finding) => [JSON.stringify([originName(finding.origin), finding.message]), finding]))
+    this.#findings = []
+    return [...taken.values()]
+  }
+
+  #inbound<T>(part: T, port: Port, origins: Set<Origin>, change: (plugin: PolicyPlugin<any>, rules: MergedRules<any>, part: T) => T): T {
+    return this.#plugins.reduce(
+      (made, { plugin, policies }) =>
+        this.#carried(plugin, policies, `port ${port.port}`, (chosen) => {
+          const rules = mergeInbound(plugin, chosen, port)
+          for (const origin of rules?.flatMap((rule) => rule.origins) ?? []) origins.add(origin)
+          if (rules) return change(plugin, rules, made)
+          return plugin.always ? change(plugin, [{ matches: [], conf: plugin.merge([]) as unknown, origins: [] }], made) : made
+        }),
+      part,
+    )
   }
 
   #outbound<T>(
@@ -156,35 +176,73 @@ export class Effects {
     effect: 'cluster' | 'route' | 'outboundHttp' | 'outboundTcp',
   ): T {
     const { namespace, name } = service
+    const context = { proxy: this.proxy, world: this.world, service: { namespace, name, port: port.port, protocol: port.protocol } }
     let made = part
     for (const { plugin, policies, forRoutes } of this.#plugins) {
       if (!plugin[effect] || policies.length === 0) continue
-      const merged = mergeOutbound(plugin, policies, service, port, route)
-      if (!merged) continue
-      for (const origin of merged.origins) origins.add(origin)
-      const isOwn = route && forRoutes.length > 0 && mergeOutbound(plugin, forRoutes, service, port, route) !== undefined
-      const context = { proxy: this.proxy, world: this.world, service: { namespace, name, port: port.port, protocol: port.protocol } }
-      const asked: OutboundContext = isOwn ? { ...context, route: route.origin } : context
-      // each part has the type that its effect changes
-      const change = plugin[effect] as (conf: unknown, part: T, context: OutboundContext) => T
-      made = blaming([merged], () => change(merged.conf, made, asked))
+      const before = made
+      made = this.#carried(plugin, policies, `port ${port.port} of service ${namespace}/${name}`, (chosen) => {
+        const merged = mergeOutbound(plugin, chosen, service, port, route)
+        if (!merged) return before
+        for (const origin of merged.origins) origins.add(origin)
+        const isOwn = route && forRoutes.length > 0 && mergeOutbound(plugin, forRoutes, service, port, route) !== undefined
+        const asked: OutboundContext = isOwn ? { ...context, route: route.origin } : context
+        // each part has the type that its effect changes
+        const carryOut = plugin[effect] as (conf: unknown, part: T, context: OutboundContext) => T
+        return carryOut(merged.conf, before, asked)
+      })
     }
     return made
+  }
+
+  /**
+   * Lets a plug-in do what policies say. Where it cannot, those that it cannot carry out alone (all, if it is what they say together) are left out or closed,
+   * and told; the others hold.
+   */
+  #carried<T>(
+    plugin: PolicyPlugin<any>,
+    policies: readonly TrafficPolicy[],
+    what: string,
+    carryOut: (policies: readonly TrafficPolicy[]) => T,
+  ): T {
+    try {
+      return carryOut(policies)
+    } catch (error) {
+      const alone = policies.filter((policy) => fails(() => carryOut([policy])))
+      const blamed = alone.length > 0 ? alone : policies
+      const origins = [...new Set(blamed.map(({ origin }) => origin))]
+      const safe = policies.flatMap((policy) => (blamed.includes(policy) ? (closedPolicy(plugin, policy) ?? []) : [policy]))
+      const effect = plugin.closed ? 'what it targets there is closed' : 'it is left out there'
+      let made: T
+      try {
+        made = carryOut(safe)
+      } catch {
+        throw new CompileError(error, origins)
+      }
+      for (const origin of origins)
+        this.#findings.push({
+          origin,
+          type: 'Invalid',
+          reason: 'NotCompiled',
+          message: `cannot be carried out for ${what}: ${messageOf(error)}; ${effect}`,
+        })
+      return made
+    }
+  }
+}
+
+function fails(act: () => unknown): boolean {
+  try {
+    act()
+    return false
+  } catch {
+    return true
   }
 }
 
 /** Whether a policy says anything about calls that go out: those for callers alone are many, and no reason to compile those calls again. */
 function concernsOutbound(plugin: PolicyPlugin<any>, { to = [], conf }: TrafficPolicy): boolean {
   return to.length > 0 || (plugin.extra !== undefined && conf !== undefined)
-}
-
-/** Whatever a plug-in cannot do, the policies that it was asked to carry out are to blame. */
-function blaming<T>(merged: readonly { readonly origins: readonly Origin[] }[], change: () => T): T {
-  try {
-    return change()
-  } catch (error) {
-    throw new CompileError(error, [...new Set(merged.flatMap(({ origins }) => origins))])
-  }
 }
 
 /**

@@ -10,9 +10,11 @@
  *     server-names  which of several routes TLS goes by
  *     filter-clusters  clusters that filters ask through
  *     effects       what policies do to each part (plug-ins of ../policies)
+ *     quarantine    policies that cannot be carried out, or were refused by a proxy: left out, or closed; closed: listeners that close what cannot be compiled
  *     compiled      collects; names, identity
  */
 export { CompiledProxy, Compiler } from './compile-proxy.ts'
 export type { CompiledResource } from './compiled.ts'
 export { podIdentityOf } from './identity.ts'
+export type { CompilerOptions } from './quarantine.ts'
 export { clusterName, inboundCluster, outboundRoutes } from './names.ts'

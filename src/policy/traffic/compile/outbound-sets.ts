@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Finding, MeshServiceView, MeshWorld, PolicyPlugin } from '../input/index.ts'
+import type { Finding, MeshServiceView, MeshWorld, PolicyPlugin, ProxyView } from '../input/index.ts'
 import { serviceKey } from '../input/index.ts'
 import type { Origin } from '../model/index.ts'
+import { closedOutbound } from './closed.ts'
 import { ClusterMaker } from './clusters.ts'
 import { Collector, serviceOrigin, type CompiledResource } from './compiled.ts'
 import type { Effects } from './effects.ts'
@@ -11,7 +12,7 @@ import { compileOutbound } from './outbound.ts'
 /** All that goes out of some proxies. */
 export interface OutboundSet {
   readonly resources: readonly CompiledResource[]
-  /** `type/name` of each. */
+  /** `type/name` of each; the same set in the next world where they are the same. */
   readonly names: ReadonlySet<string>
   readonly findings: readonly Finding[]
 }
@@ -57,24 +58,27 @@ export class OutboundSets {
     if (previous) previous.#before = new Map()
   }
 
-  /** @param routesKey says which of the routes that are not for all are for this proxy */
-  of(effects: Effects, routesKey: string): OutboundSet {
-    const { reachable, dataPlane } = effects.proxy
-    const key = `${effects.key}#${routesKey}#${dataPlane === 'grpc' ? 'grpc' : ''}`
+  /**
+   * @param key says which policies and which of the routes that are not for all are for this proxy: those with the same key have calls that go out in common
+   * @param effects of those policies; asked for when something has to be compiled
+   */
+  of(key: string, { reachable }: Pick<ProxyView, 'reachable'>, effects: () => Effects): OutboundSet {
     const scope = this.#scopes.get(key) ?? this.#open(key, effects)
-    const wish = JSON.stringify(reachable ?? null)
+    const wish = reachable === undefined ? '' : JSON.stringify(reachable)
     const known = scope.sets.get(wish)
     if (known) return known.set
+    let made: Effects | undefined
+    const once = (): Effects => (made ??= effects())
     const wanted = this.#services.filter(([, service]) => isReachable(service, reachable))
-    const units = [...wanted.map(([name, service]) => this.#unit(scope, name, service, effects)), scope.extra]
+    const units = [...wanted.map(([name, service]) => this.#unit(scope, name, service, once)), scope.extra]
     const before = this.#before.get(key)?.sets.get(wish)
     const isSame = before?.units.length === units.length && before.units.every((unit, i) => unit === units[i])
-    const set = isSame ? before.set : merged(units)
+    const set = isSame ? before.set : merged(units, before?.set.names)
     scope.sets.set(wish, { units, set })
     return set
   }
 
-  #open(key: string, effects: Effects): Scope {
+  #open(key: string, effects: () => Effects): Scope {
     const before = this.#before.get(key)
     const units = new Map<string, Unit>()
     const clusters = new Map<string, readonly CompiledResource[]>()
@@ -84,14 +88,15 @@ export class OutboundSets {
       units.set(name, unit)
       for (const [cluster, resources] of unit.clusters) clusters.set(cluster, resources)
     }
-    const scope = { units, clusters, sets: new Map(), extra: before?.extra ?? extraUnit(effects) }
+    const scope = { units, clusters, sets: new Map(), extra: before?.extra ?? extraUnit(effects()) }
     this.#scopes.set(key, scope)
     return scope
   }
 
-  #unit(scope: Scope, key: string, service: MeshServiceView, effects: Effects): Unit {
+  #unit(scope: Scope, key: string, service: MeshServiceView, effectsOf: () => Effects): Unit {
     const known = scope.units.get(key)
     if (known) return known
+    const effects = effectsOf()
     const out = new Collector()
     const clusters = new ClusterMaker(effects, out, scope.clusters)
     const parts = { effects, out, clusters }
@@ -100,12 +105,15 @@ export class OutboundSets {
         () => [serviceOrigin(service)],
         `port ${port.port} of service ${key}`,
         () => compileOutbound(service, port, parts),
+        () => {
+          if (effects.proxy.dataPlane !== 'grpc') for (const listener of closedOutbound(service, port)) out.add('listener', listener)
+        },
       )
     }
     addFilterClusters(out, clusters)
     const unit: Unit = {
       resources: out.resources,
-      findings: out.findings,
+      findings: [...out.findings, ...effects.takeFindings()],
       used: new Map([...clusters.used, [key, service]]),
       clusters: clusters.made,
     }
@@ -134,18 +142,23 @@ function extraUnit(effects: Effects): Unit {
       }
     },
   )
-  return { resources: out.resources, findings: out.findings, used: new Map(), clusters: new Map() }
+  return { resources: out.resources, findings: [...out.findings, ...effects.takeFindings()], used: new Map(), clusters: new Map() }
 }
 
-function merged(units: readonly Unit[]): OutboundSet {
-  const byName = new Map<string, CompiledResource>()
-  for (const { resources } of units) {
-    for (const resource of resources) {
+/** @param namesBefore taken over, as the same set, where the names are the same */
+function merged(units: readonly Unit[], namesBefore: ReadonlySet<string> | undefined): OutboundSet {
+  const names = new Set<string>()
+  const resources: CompiledResource[] = []
+  for (const unit of units) {
+    for (const resource of unit.resources) {
       const name = `${resource.type}/${resource.value.name}`
-      if (!byName.has(name)) byName.set(name, resource)
+      if (names.has(name)) continue
+      names.add(name)
+      resources.push(resource)
     }
   }
-  return { resources: [...byName.values()], names: new Set(byName.keys()), findings: units.flatMap(({ findings }) => findings) }
+  const isSame = namesBefore?.size === names.size && [...names].every((name) => namesBefore.has(name))
+  return { resources, names: isSame ? namesBefore : names, findings: units.flatMap(({ findings }) => findings) }
 }
 
 /** @param wanted as in ProxyView */

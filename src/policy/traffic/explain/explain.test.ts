@@ -365,7 +365,7 @@ describe('explainCall', () => {
     expect(explain({ from: PLAIN, objects: [rules], request: { path: '/' } })[0]).toBe('allowed')
   })
 
-  test('rules that no proxy can take are told, not thrown', () => {
+  test('rules that no proxy can take refuse what they target', () => {
     const bad = permission('bad', { allow: [{ spiffeID: { type: 'Exact', value: 'x' } }] })
     const { world, proxies } = worldOfObjects([...OBJECTS, bad])
     const policies = world.policies.map((one) => ({
@@ -379,8 +379,11 @@ describe('explainCall', () => {
       from: proxies.find(({ pod: name }) => name === 'web-1')!,
       to: { namespace: 'shop', name: 'cart', port: 80 },
     })
-    expect(answer.verdict).toBe('failed')
-    expect(answer.steps.at(-1)?.message).toMatch(/^the destination's proxy cannot take its rules and keeps those it had before: rule bad: /)
+    expect(answer.verdict).toBe('denied')
+    expect(answer.steps.at(-1)).toMatchObject({
+      origin: 'MeshTrafficPermission/shop/bad',
+      message: expect.stringMatching(/bad denies it: 403/),
+    })
   })
 
   test('a gateway reaches what its routes lead to', () => {

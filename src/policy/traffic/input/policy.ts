@@ -35,6 +35,8 @@ export interface TrafficPolicy<Conf = unknown> {
   readonly rules?: readonly { readonly matches: readonly CallerMatch[]; readonly conf: Conf }[]
   /** For the proxy as a whole (MeshMetric, MeshTrace, MeshPassthrough, MeshTLS). */
   readonly conf?: Conf
+  /** Why it cannot be used at all, as far as is known without its plug-in: what it says is not looked at then, and what it targets is as its plug-in's `closed` says. */
+  readonly broken?: string
 }
 
 /** Empty: all. */
@@ -93,6 +95,14 @@ export interface PolicyPlugin<Conf> {
   readonly always?: true
   /** Later confs are stronger. Default of most: fields of the stronger one win, lists replace each other. */
   merge(confs: readonly Conf[]): Conf
+  /** Asked once for each policy alone. @throws Error saying what no proxy could execute, such as a pattern that is none */
+  check?(conf: Conf): void
+  /**
+   * What holds in place of a policy that cannot be carried out: lets nothing pass that the policy would not. Absent: nothing has to, the policy is left out.
+   * @param name of the policy, for denials
+   * @param conf what it says, of whatever form; undefined: not known
+   */
+  closed?(name: string, conf: unknown): Conf
   /** Outbound. */
   cluster?(conf: Conf, cluster: Cluster, context: OutboundContext): Cluster
   route?(conf: Conf, route: Route, context: OutboundContext): Route

@@ -1,19 +1,20 @@
 import type { MeshAuthorizationPolicy, MeshRequestAuthentication } from '../../../api/biplane.dev/v1alpha1/mesh-request-policies.ts'
 import { meshPolicies, type KumaObject, type KumaPolicy, type MeshRoute } from '../../../api/kuma.io/v1alpha1/index.ts'
 import type { KubeObject } from '../../../api/meta/object.ts'
+import { messageOf } from '../../../base/errors.ts'
 import type { Finding, TrafficPolicy } from '../input/index.ts'
 import type { Secret } from '../model/index.ts'
 import { originOf, type KumaInput, type KumaResult } from './kuma-input.ts'
 import { translateGateways } from './translate-gateways.ts'
 import { translateIdentities, translateMesh, translateTrust } from './translate-mesh.ts'
 import { translateAuthentication, translateAuthorization } from './translate-own.ts'
-import { translatePolicy } from './translate-policy.ts'
+import { brokenPolicy, translatePolicy } from './translate-policy.ts'
 import { translateRoute } from './translate-route.ts'
 import { translateServices } from './translate-services.ts'
 
 const POLICY_KINDS: ReadonlySet<string> = new Set(meshPolicies.map(({ kind }) => kind))
 
-/** All of Kuma's objects, and the mesh's own policies beside them, for the compiler. Pure; an object that cannot be used is left out with a Finding. */
+/** All of Kuma's objects, and the mesh's own policies beside them, for the compiler. Pure; an object that cannot be used is left out with a Finding, a policy among them is `broken`. */
 export function translateKuma(input: KumaInput): KumaResult {
   const findings: Finding[] = []
   const secrets = new Map<string, Secret>()
@@ -25,24 +26,33 @@ export function translateKuma(input: KumaInput): KumaResult {
   const mesh = translateIdentities(of(kuma, 'MeshIdentity'), settings.mesh, input.zone ?? 'default', findings)
   const services = translateServices(kuma, input, secrets, findings)
   const all = new Map([...input.services, ...services])
-  const each = <T>(list: readonly KubeObject[], translate: (object: KubeObject) => T): T[] =>
+  const each = <T>(
+    list: readonly KubeObject[],
+    translate: (object: KubeObject) => T,
+    otherwise: (object: KubeObject, why: string) => readonly T[] = () => [],
+  ): T[] =>
     list.flatMap((object) => {
       try {
         return [translate(object)]
       } catch (error) {
-        const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`
+        const message = `cannot be read: ${messageOf(error)}`
         findings.push({ origin: originOf(object), type: 'Invalid', reason: 'Unreadable', message })
-        return []
+        return otherwise(object, message)
       }
     })
+  // one that refuses somebody must not let everybody in because nobody can read it
+  const broken = (object: KubeObject, why: string): readonly TrafficPolicy[] => [brokenPolicy(object, input.systemNamespace, why)]
   const policies: TrafficPolicy[] = [
     ...each(
       kuma.filter(({ kind = '' }) => POLICY_KINDS.has(kind)),
       (object) => translatePolicy(object as KumaPolicy, input, mesh.trustDomain, findings),
+      broken,
     ),
-    ...each(of(own, 'MeshRequestAuthentication'), (object) => translateAuthentication(object as MeshRequestAuthentication, input)),
-    ...each(of(own, 'MeshAuthorizationPolicy'), (object) =>
-      translateAuthorization(object as MeshAuthorizationPolicy, input, mesh.trustDomain),
+    ...each(of(own, 'MeshRequestAuthentication'), (object) => translateAuthentication(object as MeshRequestAuthentication, input), broken),
+    ...each(
+      of(own, 'MeshAuthorizationPolicy'),
+      (object) => translateAuthorization(object as MeshAuthorizationPolicy, input, mesh.trustDomain),
+      broken,
     ),
   ]
   const routes = each(

@@ -27,6 +27,8 @@ import { selectorRank } from './select-proxies.ts'
 export interface AuthenticationConf {
   readonly providers: readonly JwtProvider[]
   readonly required: boolean
+  /** Names of policies that cannot be carried out: as no token can be verified as they say, all requests are refused. */
+  readonly refusing?: readonly string[]
 }
 
 /** Normalised MeshAuthorizationPolicy: any part of it. */
@@ -95,7 +97,7 @@ export function translateAuthorization(object: MeshAuthorizationPolicy, input: K
 }
 
 /** Matches nothing: no SPIFFE id is empty. */
-const NOBODY: Principal = { spiffeId: { exact: '' }, authenticated: true }
+export const NOBODY: Principal = { spiffeId: { exact: '' }, authenticated: true }
 
 function framed(origin: Origin, ref: MeshTargetRef | undefined, { systemNamespace }: KumaInput, conf: unknown): TrafficPolicy {
   const isSystem = origin.namespace === systemNamespace

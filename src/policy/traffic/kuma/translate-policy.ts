@@ -5,7 +5,8 @@ import {
   type KumaPolicy,
   type KumaTargetRef,
 } from '../../../api/kuma.io/v1alpha1/index.ts'
-import type { CallerMatch, Finding, OutboundTarget, TrafficPolicy } from '../input/index.ts'
+import type { KubeObject } from '../../../api/meta/object.ts'
+import type { CallerMatch, Finding, OutboundTarget, ProxySelector, TrafficPolicy } from '../input/index.ts'
 import { originName, type Origin } from '../model/index.ts'
 import { callersOf } from './callers.ts'
 import { originOf, type KumaInput } from './kuma-input.ts'
@@ -36,6 +37,26 @@ export function translatePolicy(policy: KumaPolicy, input: KumaInput, trustDomai
     ...(rules ? { rules } : {}),
     ...(whole === undefined ? {} : { conf: whole }),
     ...traced,
+  }
+}
+
+/** What is left of a policy that cannot be read: whom it is for, as far as that can be read; else all that it may be for. */
+export function brokenPolicy(policy: KubeObject, systemNamespace: string, broken: string): TrafficPolicy {
+  const origin = originOf(policy)
+  const isSystem = origin.namespace === systemNamespace || origin.namespace === ''
+  const within = isSystem ? undefined : origin.namespace
+  let proxies: ProxySelector = within === undefined ? {} : { namespace: within }
+  try {
+    proxies = selectProxies((policy as KumaPolicy).spec?.targetRef, within)
+  } catch {
+    // all of its namespace
+  }
+  return {
+    type: origin.kind,
+    origin,
+    proxies,
+    rank: [ROLES.indexOf(isSystem ? 'system' : 'workload-owner'), selectorRank(proxies)],
+    broken,
   }
 }
 

@@ -2,10 +2,11 @@
  * Who may ask what. Denials of all policies are judged first, then permissions: as soon as one policy allows anything, what nobody allows is refused. Policies
  * under trial are a filter of their own that refuses nothing. Authorities are asked last, for what the rules let pass.
  */
+import { compileRbac } from '../../evaluate/index.ts'
 import type { PolicyPlugin } from '../../input/index.ts'
 import type { HttpFilter, Principal, Rbac, RbacRule } from '../../model/index.ts'
 import { narrower } from '../mesh-traffic-permission/index.ts'
-import type { AuthorizationConf } from '../../kuma/translate-own.ts'
+import { NOBODY, type AuthorizationConf } from '../../kuma/translate-own.ts'
 
 export const AUTHORIZATION_FILTER = 'mesh-authorization-policy'
 export const AUTHORIZATION_DRY_RUN_FILTER = 'mesh-authorization-policy-dry-run'
@@ -24,6 +25,20 @@ export const meshAuthorizationPolicy: PolicyPlugin<AuthorizationConf> = {
     dryRun: together(confs.map(({ dryRun }) => dryRun)),
     custom: confs.flatMap(({ custom }) => custom),
   }),
+  check({ rbac, dryRun }) {
+    for (const rules of [rbac, dryRun]) compileRbac(rbacOf(rules))
+  },
+  // one on trial refuses nothing; one that only allows lets nothing pass, and others may; what another would have refused is not known: everything
+  closed(name, conf) {
+    const { rbac, custom } = (conf ?? {}) as Partial<AuthorizationConf>
+    const refusesNothing = Array.isArray(custom) && custom.length === 0 && Array.isArray(rbac?.deny) && rbac.deny.length === 0
+    const allowsNothing = !Array.isArray(rbac?.allow) || rbac.allow.length === 0
+    const rule = { name, principals: [], requests: [] }
+    const rules: Rules = refusesNothing
+      ? { deny: [], allow: allowsNothing ? [] : [{ ...rule, principals: [NOBODY] }] }
+      : { deny: [rule], allow: [] }
+    return { rbac: rules, dryRun: { deny: [], allow: [] }, custom: [] }
+  },
   inboundHttp(rules, http) {
     const conf = rules.at(-1)?.conf
     if (!conf) return http

@@ -1,4 +1,5 @@
 /** Which metrics are shown, and to whom. Source of defaults: Kuma, MeshMetric. */
+import { regexProblem } from '../../evaluate/index.ts'
 import type { PolicyPlugin } from '../../input/index.ts'
 import type { MetricSettings } from '../../model/index.ts'
 import { mergeConfs } from '../../kuma/merging.ts'
@@ -29,6 +30,13 @@ export interface MetricConf {
 export const meshMetric: PolicyPlugin<MetricConf> = {
   type: 'MeshMetric',
   merge: mergeConfs,
+  check(conf) {
+    const { include, exclude } = metricsOf(conf)
+    for (const regex of [...include, ...exclude]) {
+      const problem = regexProblem(regex)
+      if (problem !== undefined) throw new Error(problem)
+    }
+  },
   proxy: (conf, settings) => ({ ...settings, metrics: metricsOf(conf) }),
 }
 

@@ -33,6 +33,7 @@ export const PASSTHROUGH_CLUSTER = 'passthrough'
 export const meshPassthrough: PolicyPlugin<PassthroughConf> = {
   type: 'MeshPassthrough',
   merge: (confs) => ({ ...mergeConfs(confs), appendMatch: confs.flatMap(({ appendMatch = [] }) => appendMatch) }),
+  closed: () => ({ passthroughMode: 'None' }),
   proxy: (conf, settings) => ({ ...settings, passthrough: modeOf(conf) }),
   extra(conf) {
     const mode = modeOf(conf)

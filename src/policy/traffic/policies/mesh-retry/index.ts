@@ -2,6 +2,7 @@
 import type { PolicyPlugin } from '../../input/index.ts'
 import type { HeaderMatch, RetryOn, RetryPolicy } from '../../model/index.ts'
 import type { KumaValueMatch } from '../../../../api/kuma.io/v1alpha1/index.ts'
+import { compileHeaderMatch } from '../../evaluate/index.ts'
 import { mergeConfs } from '../../kuma/merging.ts'
 import { valueMatch } from '../../kuma/translate-route.ts'
 
@@ -58,6 +59,10 @@ const DEFAULT_GRPC: readonly RetryOn[] = [
 export const meshRetry: PolicyPlugin<RetryConf> = {
   type: 'MeshRetry',
   merge: mergeConfs,
+  check(conf) {
+    const { retriableRequestHeaders = [], retriableResponseHeaders = [] } = httpRetry(conf) ?? {}
+    for (const match of [...retriableRequestHeaders, ...retriableResponseHeaders]) compileHeaderMatch(match)
+  },
   route(conf, route, { service }) {
     const { action } = route
     if (action.type !== 'forward' || action.retry) return route

@@ -13,6 +13,8 @@ export const meshTls: PolicyPlugin<TlsConf> = {
   type: 'MeshTLS',
   always: true,
   merge: mergeConfs,
+  // plain text is not taken where nobody can say whether it may be
+  closed: () => ({ mode: 'Strict' }),
   inboundChains(rules, chains, { world }) {
     // who calls is known only after the handshake: what holds for all callers holds
     const conf = rules.at(-1)?.conf ?? {}

@@ -2,6 +2,7 @@
  * Who may call. The lists of all policies for a port are put together: deny is judged first, then shadow deny, then allow. A caller that no list names is denied
  * where callers are allowed by name; where none are, it gets the mesh's `defaultPermission`. Judged for connections, and for requests again: open connections lose what is revoked.
  */
+import { compilePrincipal } from '../../evaluate/index.ts'
 import type { CallerMatch, InboundContext, MergedRules, PolicyPlugin } from '../../input/index.ts'
 import type { ConnectionRules, HttpConnectionManager, Principal, Rbac, RbacRule } from '../../model/index.ts'
 
@@ -27,6 +28,17 @@ export const meshTrafficPermission: PolicyPlugin<PermissionConf> = {
     shadowDeny: confs.flatMap(({ shadowDeny }) => shadowDeny),
     allow: confs.flatMap(({ allow }) => allow),
   }),
+  check({ deny, shadowDeny, allow }) {
+    for (const { match } of [...deny, ...shadowDeny, ...allow]) compilePrincipal({ ...match })
+  },
+  // whom it would have denied is not known: everybody. One that denies nobody lets nobody in, and others may
+  closed(name, conf) {
+    const { deny, allow } = (conf ?? {}) as Partial<PermissionConf>
+    const nobody = { match: { spiffeId: { exact: '' } }, name }
+    return Array.isArray(deny) && deny.length === 0 && Array.isArray(allow)
+      ? { deny: [], shadowDeny: [], allow: [nobody] }
+      : { deny: [{ match: {}, name }], shadowDeny: [], allow: [nobody] }
+  },
   inboundConnection(rules, connection, context): ConnectionRules {
     return { ...connection, rbac: permissionRbac(rules, context) }
   },
