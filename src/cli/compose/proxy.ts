@@ -3,13 +3,23 @@ import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { sleep, type Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
+import { boundSocketIn, connectIn } from '../../base/linux/namespace-sockets.ts'
 import type { Logger } from '../../base/log.ts'
 import { askCertificate, createMeshTls, WorkloadIdentity } from '../../data-plane/proxy/identity/index.ts'
 import { ConfigClient, type ProxySnapshot } from '../../data-plane/proxy/config/index.ts'
-import { openHealthServer } from '../../data-plane/proxy/health/index.ts'
+import { openHealthServer, type HealthServer } from '../../data-plane/proxy/health/index.ts'
 import { drainCallers, ProxyRuntime } from '../../data-plane/proxy/runtime/index.ts'
-import { chooseTransport, originalDestinationProblem } from '../../data-plane/proxy/transport/index.ts'
+import {
+  chooseTransport,
+  originalDestinationProblem,
+  transport,
+  transportIn,
+  type Transport,
+  type TransportName,
+} from '../../data-plane/proxy/transport/index.ts'
 import { HEALTH_PORT, LOCAL_SERVICES_FILE, proxyName, type AppProbes, type LocalServices } from '../../policy/traffic/model/index.ts'
+
+const PORT_RETRY_MS = 50
 
 export interface ProxyOptions {
   readonly kind: 'sidecar' | 'gateway'
@@ -34,11 +44,42 @@ export interface ProxyOptions {
   readonly drainToken?: string
   /** What is still to end when the proxy is told to stop gets this long. */
   readonly stopGraceMs: number
+  /** For a process that serves pods from outside, several at once. */
+  readonly outside?: OutsideOptions
 }
 
-/** Runs a proxy of the mesh until the signal aborts: identity, configuration, connections. Starts from the disk while the control plane is away. */
+export interface OutsideOptions {
+  readonly transport: TransportName
+  /** Path of the pod's network namespace; absent: pods have none of their own. */
+  readonly networkNamespace?: string
+  /** Where access logs go that are to go into files of the pod. */
+  readonly logDir: string
+  /** All is there but a port, which another process has: one of before, which is about to go. */
+  readonly onWait: () => void
+}
+
+/** A proxy that carries connections. */
+export interface RunningProxy {
+  /** What is missing until all that is configured is in force; undefined: nothing. */
+  notReady(): string | undefined
+  /** Takes nothing new, lets what runs end for a while; resolves when all is closed. Once. */
+  end(): Promise<void>
+}
+
+/** Runs a proxy of the mesh until the signal aborts. */
 export async function runProxy(options: ProxyOptions, signal: AbortSignal): Promise<void> {
-  const { clock, random, log, stateDir, meshSocket, tokenPath } = options
+  const proxy = await startProxy(options, signal)
+  await aborted(signal)
+  await proxy.end()
+}
+
+/**
+ * Starts a proxy of the mesh: identity, configuration, connections; from the disk while the control plane is away.
+ * @param signal ends waiting for ports, which rejects @returns when it listens, which says nothing of its configuration
+ */
+export async function startProxy(options: ProxyOptions, signal: AbortSignal): Promise<RunningProxy> {
+  const { clock, random, log, stateDir, meshSocket, tokenPath, outside } = options
+  const namespace = outside?.networkNamespace
   const name = proxyName(options.namespace, options.pod)
   const isLoopback = options.ips[0]?.startsWith('127.') ?? false
   const identity = new WorkloadIdentity({
@@ -48,7 +89,7 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
     random,
     log,
   })
-  const transport = await chooseTransport(undefined, (problem) => log.warn('raw handles are not used', { problem }))
+  const transport = await transportFor(outside, log)
   const runtime: ProxyRuntime = new ProxyRuntime({
     transport,
     mesh: createMeshTls(identity),
@@ -59,6 +100,7 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
     random,
     log,
     service: `${options.serviceAccount}.${options.namespace}`,
+    ...(outside ? { logFile: (path: string) => join(outside.logDir, basename(path)) } : {}),
   })
   const config: ConfigClient = new ConfigClient({
     node: { id: name, cluster: options.serviceAccount, userAgent: 'biplane' },
@@ -93,38 +135,77 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
     const missing = [...wanted].filter((listener) => !listeners.has(listener) && !config.isMissing('listener', listener))
     return missing.length > 0 ? `listeners are missing: ${missing.join(', ')}` : undefined
   }
-  const health = await openHealthServer({
-    host: isLoopback ? (options.ips[0] as string) : '::',
-    port: HEALTH_PORT,
-    notReady,
-    probes: options.probes,
-    appHost: options.ips[0] ?? '127.0.0.1',
-    ...(options.drainToken === undefined ? {} : { drain: { token: options.drainToken, run: () => drainCallers(runtime, clock) } }),
-    metrics: () => runtime.metrics.render(),
-  })
-  config.want('proxy', name)
-  await config.start()
-  try {
-    if (options.kind === 'sidecar') await listen(runtime, options, isLoopback, signal)
-    await aborted(signal)
-    log.info('stopping', { connections: runtime.connections })
-    // nobody tells a gateway beforehand
-    if (options.kind === 'gateway') await drainCallers(runtime, clock)
-    await runtime.stopListening()
-    for (const until = clock.monotonic() + options.stopGraceMs; runtime.connections > 0 && clock.monotonic() < until;)
-      await sleep(clock, 50)
-  } finally {
+  const { drainToken } = options
+  const openHealth = async (): Promise<HealthServer> =>
+    await openHealthServer({
+      ...(namespace === undefined
+        ? { listen: { host: isLoopback ? (options.ips[0] as string) : '::', port: HEALTH_PORT } }
+        : { listen: { fd: boundSocketIn(namespace, HEALTH_PORT) }, connect: connectIn(namespace) }),
+      notReady,
+      probes: options.probes,
+      appHost: options.ips[0] ?? '127.0.0.1',
+      ...(drainToken === undefined ? {} : { drain: { token: drainToken, run: () => drainCallers(runtime, clock) } }),
+      metrics: () => runtime.metrics.render(),
+    })
+  const stopped = new AbortController()
+  const close = async (health?: HealthServer): Promise<void> => {
+    stopped.abort()
     identity.stop()
     await runtime.close()
     await config.close()
-    await health.close()
+    await health?.close()
+  }
+  // a process that takes over from another one finds its ports in use for a moment
+  const whenFree = <T>(open: () => Promise<T>): Promise<T> => (outside ? whenPortIsFree(open, outside.onWait, clock, signal) : open())
+  let health: HealthServer | undefined
+  try {
+    config.want('proxy', name)
+    await config.start()
+    health = await whenFree(openHealth)
+    if (options.kind === 'sidecar') await whenFree(() => listen(runtime, options, isLoopback, stopped.signal))
+  } catch (error) {
+    await close(health)
+    throw error
+  }
+  return {
+    notReady,
+    async end() {
+      log.info('stopping', { connections: runtime.connections })
+      try {
+        // nobody tells a gateway beforehand
+        if (options.kind === 'gateway') await drainCallers(runtime, clock)
+        await runtime.stopListening()
+        for (const until = clock.monotonic() + options.stopGraceMs; runtime.connections > 0 && clock.monotonic() < until;)
+          await sleep(clock, 50)
+      } finally {
+        await close(health)
+      }
+    },
+  }
+}
+
+async function transportFor(outside: OutsideOptions | undefined, log: Logger): Promise<Transport> {
+  if (!outside) return await chooseTransport(undefined, (problem) => log.warn('raw handles are not used', { problem }))
+  const { networkNamespace, transport: name } = outside
+  return networkNamespace === undefined ? transport(name) : transportIn(networkNamespace, name)
+}
+
+async function whenPortIsFree<T>(open: () => Promise<T>, onWait: () => void, clock: Clock, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    try {
+      return await open()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || signal.aborted) throw error
+      onWait()
+      await sleep(clock, PORT_RETRY_MS, signal)
+    }
   }
 }
 
 async function listen(runtime: ProxyRuntime, options: ProxyOptions, isLoopback: boolean, signal: AbortSignal): Promise<void> {
   if (isLoopback) {
     await runtime.listenMesh(options.ips[0] as string)
-    if (options.podDir !== undefined) followAliases(runtime, join(options.podDir, LOCAL_SERVICES_FILE), options.log, signal)
+    if (options.podDir !== undefined) await followAliases(runtime, join(options.podDir, LOCAL_SERVICES_FILE), options.log, signal)
     return
   }
   const problem = originalDestinationProblem()
@@ -133,8 +214,8 @@ async function listen(runtime: ProxyRuntime, options: ProxyOptions, isLoopback: 
   await runtime.listenIntercepted()
 }
 
-/** Serves the services of the node agent's table, again whenever it changes. */
-function followAliases(runtime: ProxyRuntime, path: string, log: Logger, signal: AbortSignal): void {
+/** Serves the services of the node agent's table, again whenever it changes. @returns when those of now are served */
+async function followAliases(runtime: ProxyRuntime, path: string, log: Logger, signal: AbortSignal): Promise<void> {
   let served = new Map<string, { readonly alias: string; readonly port: number }>()
   const read = async (): Promise<void> => {
     const table = JSON.parse(await readFile(path, 'utf8').catch(() => '{"services":[]}')) as LocalServices
@@ -159,6 +240,7 @@ function followAliases(runtime: ProxyRuntime, path: string, log: Logger, signal:
     if (file === basename(path)) again()
   })
   signal.addEventListener('abort', () => watcher.close(), { once: true })
+  await tail
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

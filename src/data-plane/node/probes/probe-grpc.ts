@@ -1,6 +1,7 @@
 import { connect, type ClientHttp2Session } from 'node:http2'
 import { messageOf } from '../../../base/errors.ts'
 import type { ProbeOutcome } from './probe-schedule.ts'
+import type { ProbeConnect } from './probe-tcp.ts'
 
 /** `HealthCheckResponse.ServingStatus`. Source: grpc/health/v1/health.proto. */
 const SERVING = 1
@@ -13,11 +14,15 @@ const STATUS_NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN']
  * they are encoded here and no gRPC library is needed. Source: KEP-2727.
  */
 export function probeGrpc(
-  target: { readonly host: string; readonly port: number; readonly service: string },
+  target: { readonly host: string; readonly port: number; readonly service: string; readonly connect?: ProbeConnect | undefined },
   timeoutMs: number,
 ): Promise<ProbeOutcome> {
+  const { host, port, connect: dial } = target
   return new Promise((resolve) => {
-    const session = connect(`http://${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`)
+    const session = connect(
+      `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      dial ? { createConnection: () => dial({ host, port }) } : {},
+    )
     const deadline = AbortSignal.timeout(timeoutMs)
     const finish = (outcome: ProbeOutcome): void => {
       deadline.removeEventListener('abort', onTimeout)

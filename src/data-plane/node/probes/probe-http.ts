@@ -1,7 +1,10 @@
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest, type ClientRequestArgs } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { connect as connectTls } from 'node:tls'
 import type { HTTPGetAction } from '../../../api/generated/types.ts'
 import type { ProbeOutcome } from './probe-schedule.ts'
+import type { ProbeConnect } from './probe-tcp.ts'
 
 /**
  * One HTTP GET; 200 to 399 passes. Certificates are not verified and redirects not followed: a redirect to another
@@ -9,9 +12,10 @@ import type { ProbeOutcome } from './probe-schedule.ts'
  */
 export function probeHttp(
   action: HTTPGetAction,
-  target: { readonly host: string; readonly port: number },
+  target: { readonly host: string; readonly port: number; readonly connect?: ProbeConnect | undefined },
   timeoutMs: number,
 ): Promise<ProbeOutcome> {
+  const { connect } = target
   return new Promise((resolve) => {
     const secure = action.scheme === 'HTTPS'
     const headers: Record<string, string> = { 'user-agent': 'kube-probe/1.34', accept: '*/*', connection: 'close' }
@@ -23,8 +27,9 @@ export function probeHttp(
       path: path.startsWith('/') ? path : `/${path}`,
       method: 'GET',
       headers,
-      agent: false,
       rejectUnauthorized: false,
+      // what connects by itself has no agent
+      ...(connect ? { createConnection: connectBy(connect, secure) } : { agent: false }),
     }
     const request = secure ? httpsRequest(options) : httpRequest(options)
     const deadline = AbortSignal.timeout(timeoutMs)
@@ -52,4 +57,11 @@ export function probeHttp(
     )
     request.end()
   })
+}
+
+function connectBy(connect: ProbeConnect, secure: boolean): (options: ClientRequestArgs) => Duplex {
+  return ({ host, port }) => {
+    const socket = connect({ host: host ?? '', port: Number(port) })
+    return secure ? connectTls({ socket, rejectUnauthorized: false }) : socket
+  }
 }

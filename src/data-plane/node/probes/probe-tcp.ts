@@ -1,10 +1,17 @@
-import { connect } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import type { ProbeOutcome } from './probe-schedule.ts'
 
+/** Begins to connect, from where the probe is to come from. */
+export type ProbeConnect = (target: { readonly host: string; readonly port: number }) => Socket
+
 /** Passes when a TCP connection opens. Source: kubernetes/pkg/probe/tcp. */
-export function probeTcp(target: { readonly host: string; readonly port: number }, timeoutMs: number): Promise<ProbeOutcome> {
+export function probeTcp(
+  target: { readonly host: string; readonly port: number; readonly connect?: ProbeConnect | undefined },
+  timeoutMs: number,
+): Promise<ProbeOutcome> {
+  const { connect = connectTcp } = target
   return new Promise((resolve) => {
-    const socket = connect(target.port, target.host)
+    const socket = connect({ host: target.host, port: target.port })
     socket.setTimeout(timeoutMs)
     const finish = (outcome: ProbeOutcome): void => {
       socket.destroy()

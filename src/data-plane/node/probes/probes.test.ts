@@ -1,6 +1,6 @@
 import { createServer as createHttp, type Server } from 'node:http'
 import { createServer as createHttp2, type Http2Server } from 'node:http2'
-import { createServer as createTcp, type AddressInfo, type Server as TcpServer } from 'node:net'
+import { connect, createServer as createTcp, type AddressInfo, type Server as TcpServer } from 'node:net'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { healthCheckRequest, probeGrpc, verdict } from './probe-grpc.ts'
@@ -216,4 +216,26 @@ describe('probe schedule', () => {
   ])('port %s is %s', (port, want) => {
     expect(resolvePort(port, { name: 'c', ports: [{ name: 'http', containerPort: 8080 }] })).toBe(want)
   })
+})
+
+test('probes come from where they are told to', async () => {
+  const http = await listen(createHttp((_request, response) => response.end()))
+  const grpc = await health(() => ({ message: frame(1), status: '0' }))
+  const from: string[] = []
+  // nobody has the address of the target: only what connects for the probe gets there
+  const by = ({ port }: { readonly port: number }): Parameters<typeof probeTcp>[0] => ({
+    host: '192.0.2.1',
+    port,
+    connect: (target) => {
+      from.push(target.host)
+      return connect({ ...target, host: '127.0.0.1' })
+    },
+  })
+  expect(await probeHttp({ port: 0, path: '/' }, by(http), 2_000)).toEqual({ ok: true })
+  expect(await probeTcp(by(http), 2_000)).toEqual({ ok: true })
+  expect(await probeGrpc({ ...by(grpc), service: '' }, 2_000)).toEqual({ ok: true })
+  expect(await probeHttp({ port: 0, scheme: 'HTTPS' }, by(http), 2_000)).toMatchObject({
+    message: expect.stringMatching(/^Get "https:.*(wrong version number|packet length too long|EPROTO)/),
+  })
+  expect(from).toEqual(['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.1'])
 })

@@ -10,8 +10,7 @@ async function open(
   more: Partial<HealthServerOptions>,
 ): Promise<(path: string, headers?: Record<string, string>) => Promise<[number, string]>> {
   const server = await openHealthServer({
-    host: '127.0.0.1',
-    port: 0,
+    listen: { host: '127.0.0.1', port: 0 },
     notReady: () => undefined,
     probes: {},
     appHost: '127.0.0.1',

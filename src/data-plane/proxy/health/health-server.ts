@@ -4,13 +4,13 @@ import { APP_HEALTH_PREFIX, DRAIN_HEADER, DRAIN_PATH, type AppProbes } from '../
 import { probeGrpc } from '../../node/probes/probe-grpc.ts'
 import { probeHttp } from '../../node/probes/probe-http.ts'
 import type { ProbeOutcome } from '../../node/probes/probe-schedule.ts'
-import { probeTcp } from '../../node/probes/probe-tcp.ts'
+import { probeTcp, type ProbeConnect } from '../../node/probes/probe-tcp.ts'
 
 export interface HealthServerOptions {
-  /** What to listen on: the pod's address, or all. */
-  readonly host: string
-  /** 0 picks a free one. */
-  readonly port: number
+  /** What to listen on: the pod's address, or all, and a port, 0 being a free one; or a socket that is bound. */
+  readonly listen: { readonly host: string; readonly port: number } | { readonly fd: number }
+  /** How the application is reached; default: from this process's own network. */
+  readonly connect?: ProbeConnect
   /** Undefined: ready; else what is missing. */
   readonly notReady: () => string | undefined
   /** Probes of the application by path. */
@@ -44,7 +44,7 @@ export async function openHealthServer(options: HealthServerOptions): Promise<He
   server.requestTimeout = 5_000
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, options.host, resolve)
+    server.listen(options.listen, resolve)
   })
   return { port: (server.address() as AddressInfo).port, close: () => close(server) }
 }
@@ -67,18 +67,18 @@ async function answer(options: HealthServerOptions, { url = '/', headers }: Inco
   const probe = path.startsWith(APP_HEALTH_PREFIX) ? options.probes[path] : undefined
   if (!probe)
     return say(404, `${path} is nothing here: /ready, /stats/prometheus, ${APP_HEALTH_PREFIX}<container>/<livez|readyz|startupz>\n`)
-  const outcome = await ask(probe, options.appHost)
+  const outcome = await ask(probe, options)
   return say(outcome.ok ? 200 : 503, outcome.ok ? 'ok\n' : `${outcome.message}\n`)
 }
 
-function ask(probe: AppProbes[string], host: string): Promise<ProbeOutcome> {
+function ask(probe: AppProbes[string], { appHost: host, connect }: HealthServerOptions): Promise<ProbeOutcome> {
   const timeoutMs = probe.timeoutSeconds * 1000
   if (probe.httpGet) {
-    const { httpHeaders, ...action } = probe.httpGet
-    return probeHttp({ ...action, ...(httpHeaders ? { httpHeaders: [...httpHeaders] } : {}) }, { host, port: action.port }, timeoutMs)
+    const { httpHeaders, port, ...action } = probe.httpGet
+    return probeHttp({ ...action, port, ...(httpHeaders ? { httpHeaders: [...httpHeaders] } : {}) }, { host, port, connect }, timeoutMs)
   }
-  if (probe.tcpSocket) return probeTcp({ host, port: probe.tcpSocket.port }, timeoutMs)
-  if (probe.grpc) return probeGrpc({ host, port: probe.grpc.port, service: probe.grpc.service ?? '' }, timeoutMs)
+  if (probe.tcpSocket) return probeTcp({ host, port: probe.tcpSocket.port, connect }, timeoutMs)
+  if (probe.grpc) return probeGrpc({ host, port: probe.grpc.port, service: probe.grpc.service ?? '', connect }, timeoutMs)
   return Promise.resolve({ ok: false, message: 'the probe asks nothing' })
 }
 

@@ -13,10 +13,12 @@ export class AccessLogs {
   readonly #clock: Clock
   readonly #service: string
   readonly #log: Logger
+  readonly #fileOf: (path: string) => string
   readonly #writers = new Map<string, LogWriter>()
 
-  /** @param service of this proxy: `service.name` of records for collectors */
-  constructor(clock: Clock, service: string, log: Logger) {
+  /** @param service of this proxy: `service.name` of records for collectors @param fileOf where a file is that a policy names; default: there */
+  constructor(clock: Clock, service: string, log: Logger, fileOf: (path: string) => string = (path) => path) {
+    this.#fileOf = fileOf
     this.#clock = clock
     this.#service = service
     this.#log = log
@@ -55,7 +57,7 @@ export class AccessLogs {
       case 'stdout':
         return openFdSink(STDOUT)
       case 'file':
-        return sink.path === '/dev/stdout' ? openFdSink(STDOUT) : openFileSink(sink.path)
+        return sink.path === '/dev/stdout' ? openFdSink(STDOUT) : openFileSink(this.#fileOf(sink.path))
       case 'tcp':
         return openTcpSink(sink.address, this.#clock)
       case 'otlp':

@@ -49,6 +49,8 @@ export interface ProxyRuntimeOptions {
   readonly log: Logger
   /** Name of the proxy in traces and logs of collectors. */
   readonly service: string
+  /** Where access logs go that policies want in a file; default: into that file. */
+  readonly logFile?: (path: string) => string
   /** Where an intercepted connection was going; undefined: nobody has redirected it. Default: as the kernel says. */
   readonly originalDestination?: (accepted: Accepted) => SocketAddress | undefined
 }
@@ -86,7 +88,7 @@ export class ProxyRuntime {
     const { clock, random, log, transport, mesh, place } = options
     this.tap = new Tap(clock)
     this.#wheel = new TimerWheel(clock)
-    this.#accessLogs = new AccessLogs(clock, options.service, log)
+    this.#accessLogs = new AccessLogs(clock, options.service, log, options.logFile)
     const secret = (name: string): ReturnType<ProxySnapshot['secrets']['get']> => this.#snapshot.secrets.get(name)
     this.#upstreamTls = new UpstreamTlsMaker(mesh, secret)
     this.#downstreamTls = new DownstreamTlsMaker(mesh, secret)
