@@ -3,8 +3,8 @@
  *
  *   mesh-control      objects -> world -> compiler -> snapshots -> proxies; identities; who may ask for what
  *     mesh-lists      the objects; concerns-mesh: which of their changes matter
- *     build-world     objects as plain values, kept as long as they stay the same
- *     resource-pool   what stays the same from round to round stays the same object
+ *     build-world     objects as plain values: only what has changed is made anew (kept-views); selector-index: which services select a pod
+ *     distinct-findings  what authors should know, each once
  */
 export { SYSTEM_NAMESPACE, type BuiltWorld } from './build-world.ts'
 export { MeshControl, type MeshControlOptions } from './mesh-control.ts'

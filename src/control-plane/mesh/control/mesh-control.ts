@@ -6,7 +6,7 @@ import type { Logger } from '../../../base/log.ts'
 import type { Metrics } from '../../../base/metrics.ts'
 import type { Client } from '../../../client/client.ts'
 import type { InformerFactory } from '../../../client/cache.ts'
-import { Compiler } from '../../../policy/traffic/compile/index.ts'
+import { Compiler, type CompiledProxy } from '../../../policy/traffic/compile/index.ts'
 import type { Finding, ProxyView } from '../../../policy/traffic/input/index.ts'
 import { proxyName } from '../../../policy/traffic/model/index.ts'
 import { POLICY_PLUGINS } from '../../../policy/traffic/policies/index.ts'
@@ -19,7 +19,7 @@ import { biplaneGenerator, SnapshotStore, XdsServer, type StreamIdentity } from 
 import { WorldBuilder, type BuiltWorld } from './build-world.ts'
 import { concernsMesh } from './concerns-mesh.ts'
 import { openMeshLists, type MeshLists } from './mesh-lists.ts'
-import { ResourcePool } from './resource-pool.ts'
+import { distinctFindings } from './distinct-findings.ts'
 
 export interface MeshControlOptions {
   readonly client: Client
@@ -35,6 +35,7 @@ export interface MeshControlOptions {
 
 /** The first change is compiled at once, those that follow in its wake together. */
 const SETTLE_MS = 20
+const CONFIRM_MS = 100
 
 /** The mesh's control plane: objects in, configuration of proxies out, and what has become of it. */
 export class MeshControl {
@@ -43,14 +44,17 @@ export class MeshControl {
   readonly #lists: MeshLists
   readonly #builder: WorldBuilder
   readonly #snapshots: SnapshotStore
-  readonly #pool = new ResourcePool()
   readonly #authorities = new Map<string, MeshAuthorities>()
   readonly #nodes = new WeakMap<ServerHttp2Session, string>()
   readonly #identities = new WeakMap<StreamIdentity, ProxyIdentity>()
   #built: BuiltWorld | undefined
-  #findings: readonly Finding[] = []
-  #proxies = new Map<string, ProxyView>()
+  #compiler: Compiler | undefined
+  #compiled: ReadonlyMap<string, CompiledProxy> = new Map()
+  /** Undefined: not put together yet. */
+  #findings: readonly Finding[] | undefined = []
+  #proxies: ReadonlyMap<string, ProxyView> = new Map()
   #timer: Timer | undefined
+  #confirmTimer: Timer | undefined
   #lastMs = Number.NEGATIVE_INFINITY
   #started = false
 
@@ -58,7 +62,9 @@ export class MeshControl {
     this.#options = options
     const { clock, metrics, log } = options
     this.#lists = openMeshLists(options.informers, (kind, next, previous) => {
-      if (concernsMesh(kind, next, previous)) this.#changed()
+      if (!concernsMesh(kind, next, previous)) return
+      this.#builder.changed(kind, next, previous)
+      this.#changed()
     })
     this.#builder = new WorldBuilder(this.#lists, options.clusterDomain ?? 'cluster.local')
     this.#snapshots = new SnapshotStore([
@@ -75,11 +81,7 @@ export class MeshControl {
       kindOf: (proxy) => this.#proxies.get(proxy)?.dataPlane ?? 'biplane',
       signCertificate: (identity, body) => this.#sign(identity, body),
     })
-    this.xds.truth.onChange(() => {
-      for (const authorities of this.#authorities.values()) {
-        authorities.confirm().catch((error: unknown) => log.error('the rotation of authorities failed', { error: messageOf(error) }))
-      }
-    })
+    this.xds.truth.onChange(() => this.#confirmSoon())
   }
 
   /** What is compiled now; undefined before the first time. */
@@ -87,9 +89,13 @@ export class MeshControl {
     return this.#built
   }
 
-  /** What authors of objects should know. */
+  /** What authors of objects should know, each said once. */
   get findings(): readonly Finding[] {
-    return this.#findings
+    return (this.#findings ??= distinctFindings([
+      this.#built?.findings ?? [],
+      this.#compiler?.findings ?? [],
+      ...[...this.#compiled.values()].map(({ findings }) => findings),
+    ]))
   }
 
   get proxies(): ReadonlyMap<string, ProxyView> {
@@ -97,9 +103,8 @@ export class MeshControl {
   }
 
   /** Configuration of a proxy as it was compiled. */
-  compiled(name: string): ReturnType<Compiler['compile']> | undefined {
-    const proxy = this.#proxies.get(name)
-    return proxy && this.#built && new Compiler(this.#built.world, POLICY_PLUGINS).compile(proxy)
+  compiled(name: string): CompiledProxy | undefined {
+    return this.#compiled.get(name)
   }
 
   /** The authorities of the trust domain in use. */
@@ -123,6 +128,7 @@ export class MeshControl {
     this.#compile()
     await aborted(signal)
     this.#timer?.cancel()
+    this.#confirmTimer?.cancel()
     for (const authorities of this.#authorities.values()) authorities.stop()
     this.xds.close()
   }
@@ -137,36 +143,46 @@ export class MeshControl {
     })
   }
 
+  /** All of it or nothing: what cannot be built, compiled or encoded leaves proxies with what they have. */
   #compile(): void {
     const { clock, log } = this.#options
+    const before = this.#proxies
     try {
       const built = this.#builder.build((domain) => this.#trustOf(domain))
-      const compiler = new Compiler(built.world, POLICY_PLUGINS)
-      const findings: Finding[] = [...built.findings]
-      this.#pool.begin()
-      const proxies = new Map(built.proxies.map((proxy) => [proxy.name, proxy]))
-      const gone = [...this.#proxies.keys()].filter((name) => !proxies.has(name))
-      this.#proxies = proxies
+      const compiler = new Compiler(built.world, POLICY_PLUGINS, this.#compiler)
+      const compiled = new Map(built.proxies.map((proxy) => [proxy.name, compiler.compile(proxy)]))
+      const gone = [...before.keys()].filter((name) => !compiled.has(name))
+      // generators ask for the proxies of now
+      this.#proxies = built.proxies === this.#built?.proxies ? before : new Map(built.proxies.map((proxy) => [proxy.name, proxy]))
+      this.#snapshots.apply(
+        built.proxies.map(({ name: proxy, dataPlane: kind }) => {
+          const { own, shared } = compiled.get(proxy) as CompiledProxy
+          return { proxy, kind, own, shared }
+        }),
+        gone,
+      )
       this.#built = built
-      for (const proxy of proxies.values()) {
-        const compiled = compiler.compile(proxy)
-        findings.push(...compiled.findings)
-        this.#snapshots.set(
-          proxy.name,
-          proxy.dataPlane,
-          compiled.resources.map((resource) => this.#pool.keep(resource)),
-        )
-      }
-      for (const name of gone) {
-        this.#snapshots.delete(name)
-        this.xds.truth.forget(name)
-      }
-      this.#findings = findings
+      this.#compiler = compiler
+      this.#compiled = compiled
+      this.#findings = undefined
+      for (const name of gone) this.xds.truth.forget(name)
     } catch (error) {
-      // nothing is changed half: proxies keep what they have
+      this.#proxies = before
       log.error('the mesh could not be compiled; proxies keep what they have', { error: messageOf(error) })
     }
     this.#lastMs = clock.monotonic()
+  }
+
+  /** A rotation of authorities waits for proxies; each of them confirms several things in a moment. */
+  #confirmSoon(): void {
+    if (this.#confirmTimer) return
+    const { clock, log } = this.#options
+    this.#confirmTimer = clock.after(CONFIRM_MS, () => {
+      this.#confirmTimer = undefined
+      for (const authorities of this.#authorities.values()) {
+        authorities.confirm().catch((error: unknown) => log.error('the rotation of authorities failed', { error: messageOf(error) }))
+      }
+    })
   }
 
   /** Authorities are made when a trust domain is first named; the world is compiled again once they are there. */

@@ -27,6 +27,8 @@ import type { InformerFactory, Lister } from '../../../client/cache.ts'
 import type { GatewayObjects } from '../../../policy/traffic/gateway-api/index.ts'
 
 const BY_SERVICE = 'meshService'
+const BY_POD = 'meshPod'
+const BY_NODE = 'meshNode'
 const SERVICE_LABEL = 'kubernetes.io/service-name'
 
 /** All objects that the mesh is compiled from. */
@@ -37,7 +39,13 @@ export interface MeshLists {
   readonly namespaces: Lister<Namespace>
   readonly secrets: Lister<Secret>
   slicesOf(service: Service): readonly EndpointSlice[]
+  /** Slices with endpoints that are this pod (`namespace/name`), or on this node. */
+  slicesWithPod(key: string): readonly EndpointSlice[]
+  slicesOnNode(name: string): readonly EndpointSlice[]
+  podsOnNode(name: string): readonly Pod[]
   gatewayObjects(): GatewayObjects
+  /** Whether there is anything that makes a gateway or a route. */
+  hasGatewayObjects(): boolean
   /** Of kuma.io, and the mesh's policies of biplane.dev. */
   meshObjects(): readonly KubeObject[]
 }
@@ -59,10 +67,19 @@ export function openMeshLists(
     return informer.lister
   }
   const sliceInformer = informers.informer(endpointSlices)
-  sliceInformer.addIndex(BY_SERVICE, ({ metadata }) => {
-    const name = metadata.labels?.[SERVICE_LABEL]
-    return name === undefined ? [] : [`${metadata.namespace}/${name}`]
+  sliceInformer.addIndex(BY_SERVICE, (slice) => {
+    const service = serviceOfSlice(slice)
+    return service === undefined ? [] : [service]
   })
+  sliceInformer.addIndex(BY_POD, ({ metadata, endpoints = [] }) => [
+    ...new Set(
+      endpoints.flatMap(({ targetRef }) =>
+        targetRef?.kind === 'Pod' ? [`${targetRef.namespace ?? metadata.namespace}/${targetRef.name}`] : [],
+      ),
+    ),
+  ])
+  sliceInformer.addIndex(BY_NODE, ({ endpoints = [] }) => [...new Set(endpoints.flatMap(({ nodeName }) => nodeName ?? []))])
+  informers.informer(pods).addIndex(BY_NODE, ({ spec }) => (spec?.nodeName ? [spec.nodeName] : []))
   const slices = list(endpointSlices)
   const gatewayLists = {
     gatewayClasses: list(gatewayClasses),
@@ -83,17 +100,30 @@ export function openMeshLists(
   }
   const kumaKinds = [...meshObjects, ...meshPolicies, meshHttpRoutes, meshTcpRoutes, meshRequestAuthentications, meshAuthorizationPolicies]
   const kumaLists = kumaKinds.map((kind) => list(kind as KindDefinition<KubeObject>))
+  const podList = list(pods)
+  const { gateways: gatewayList, httpRoutes: http, grpcRoutes: grpc, tcpRoutes: tcp, tlsRoutes: tls } = gatewayLists
+  const makers = [gatewayList, http, grpc, tcp, tls, gatewayLists.backendTLSPolicies, gatewayLists.ingresses]
   return {
-    pods: list(pods),
+    pods: podList,
     services: gatewayLists.services,
     nodes: list(nodes),
     namespaces: gatewayLists.namespaces,
     secrets: gatewayLists.secrets,
     slicesOf: ({ metadata }) => slices.byIndex(BY_SERVICE, `${metadata.namespace}/${metadata.name}`),
+    slicesWithPod: (key) => slices.byIndex(BY_POD, key),
+    slicesOnNode: (name) => slices.byIndex(BY_NODE, name),
+    podsOnNode: (name) => podList.byIndex(BY_NODE, name),
+    hasGatewayObjects: () => makers.some(({ size }) => size > 0),
     gatewayObjects: () =>
       Object.fromEntries(Object.entries(gatewayLists).map(([name, lister]) => [name, (lister.list() as KubeObject[]).filter(isAlive)])),
     meshObjects: () => kumaLists.flatMap((lister) => lister.list()).filter(isAlive),
   }
+}
+
+/** `namespace/name` of the service that a slice is of. */
+export function serviceOfSlice({ metadata }: EndpointSlice): string | undefined {
+  const name = metadata.labels?.[SERVICE_LABEL]
+  return name === undefined ? undefined : `${metadata.namespace}/${name}`
 }
 
 const isAlive = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp === undefined

@@ -25,12 +25,20 @@ export interface ResourceRef {
   readonly name: string
 }
 
+export interface CommonResources {
+  readonly resources: ReadonlyMap<string, EncodedResource>
+  /** Their names: the same set as long as they stay the same, whatever becomes of the resources. */
+  readonly names: ReadonlySet<string>
+}
+
 /** What streams read. Answers are of now and cheap: they are asked for each stream at each push. */
 export interface ResourceSource {
   /** Undefined: does not exist, or is not for this proxy. */
   resource(proxy: string, typeUrl: string, name: string): EncodedResource | undefined
   /** All names of a type, for wildcards. */
   names(proxy: string, typeUrl: string): Iterable<string>
+  /** What many proxies have in common of a type, this one among them: the same objects for all of them, which never change. For sharing memory alone. */
+  common?(proxy: string, typeUrl: string): CommonResources | undefined
   /** Called after the answers have changed. Returns how to stop. */
   onChange(listener: (change: ResourceChange) => void): () => void
 }
@@ -65,6 +73,8 @@ export interface GeneratedResource {
 /** Turns the intermediate form into what one kind of client takes. Pure: the same input gives the same bytes. */
 export interface Generator {
   readonly kind: ClientKind
+  /** What it makes of a resource depends on that resource alone, whichever proxy it is for: what proxies have in common is then made once. */
+  readonly independent?: true
   /** Type URLs it makes resources of; subscriptions to others are answered with "does not exist". */
   readonly typeUrls: readonly string[]
   generate(proxy: string, resources: readonly SourceResource[]): readonly GeneratedResource[]

@@ -10,8 +10,10 @@ export interface PushTarget {
   flush(): void
 }
 
-/** Streams that are served before other work of the process gets its turn. */
-const SLICE = 64
+/** Streams that are served before other work of the process gets its turn, at most; fewer where they take longer than a few milliseconds. */
+const SLICE = 1_024
+const SLICE_MS = 8
+const LOOK_EVERY = 16
 
 /** Decides when changes go out, and sends them to the streams that they concern, a slice at a time. */
 export class Pusher {
@@ -100,9 +102,13 @@ export class Pusher {
 
   #slice(targets: readonly PushTarget[], from: number, spentMs: number): void {
     const start = this.#clock.monotonic()
-    for (const target of targets.slice(from, from + SLICE)) target.flush()
+    let at = from
+    for (const end = Math.min(targets.length, from + SLICE); at < end; at++) {
+      if (at % LOOK_EVERY === 0 && this.#clock.monotonic() - start >= SLICE_MS) break
+      targets[at]?.flush()
+    }
     const spent = spentMs + this.#clock.monotonic() - start
-    if (from + SLICE < targets.length) return void this.#clock.after(0, () => this.#slice(targets, from + SLICE, spent))
+    if (at < targets.length) return void this.#clock.after(0, () => this.#slice(targets, at, spent))
     this.#pushing = false
     this.#lastPushAt = this.#clock.monotonic()
     this.#costMs = averageCost(this.#costMs, spent)

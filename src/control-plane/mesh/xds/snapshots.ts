@@ -1,33 +1,29 @@
-import type {
-  ClientKind,
-  EncodedResource,
-  GeneratedResource,
-  Generator,
-  ResourceChange,
-  ResourceSource,
-  SourceResource,
-} from './contract.ts'
-import { encodeResource, versionOf } from './encode-resource.ts'
-import { isUrgent } from './urgency.ts'
+import type { ClientKind, CommonResources, EncodedResource, Generator, ResourceChange, ResourceSource, SourceResource } from './contract.ts'
+import { changeBetween, merged, type LayerChange } from './layer-change.ts'
+import { LayerMaker, NO_LAYER, type Layer } from './layers.ts'
 
-interface ProxySnapshot {
+/** What one proxy is to have. */
+export interface ProxyResources {
+  readonly proxy: string
   readonly kind: ClientKind
-  readonly source: ReadonlyMap<string, SourceResource>
-  /** By type URL, then name. */
-  readonly types: ReadonlyMap<string, ReadonlyMap<string, EncodedResource>>
+  /** What it has alone: the same array as long as nothing of it has changed. */
+  readonly own: readonly SourceResource[]
+  /** What it has in common with others: the same array for all of them. */
+  readonly shared?: readonly SourceResource[]
 }
 
-const EMPTY: ReadonlyMap<string, EncodedResource> = new Map()
+interface ProxySnapshot extends ProxyResources {
+  readonly layers: { readonly own: Layer; readonly shared: Layer }
+}
 
 /**
  * What each proxy is to have: resources of the intermediate form in, encoded resources out. Equal resources are encoded once and shared by all proxies of a
- * kind; only what has other bytes counts as changed.
+ * kind; only what has other bytes counts as changed. A layer that proxies have in common is made and compared once, not once for each of them.
  */
 export class SnapshotStore implements ResourceSource {
   readonly #generators: ReadonlyMap<ClientKind, Generator>
+  readonly #layers: LayerMaker = new LayerMaker()
   readonly #proxies: Map<string, ProxySnapshot> = new Map()
-  readonly #shared: Map<string, { readonly resource: EncodedResource; users: number }> = new Map()
-  readonly #versions: WeakMap<Buffer, string> = new WeakMap()
   readonly #listeners: Set<(change: ResourceChange) => void> = new Set()
 
   constructor(generators: readonly Generator[]) {
@@ -36,44 +32,69 @@ export class SnapshotStore implements ResourceSource {
 
   /** Encoded resources that are kept. */
   get size(): number {
-    return this.#shared.size
+    return this.#layers.size
   }
 
-  /** Replaces what a proxy is to have; changes are told at once. Two resources of one type and name: an error. @returns what has changed */
-  set(proxy: string, kind: ClientKind, resources: readonly SourceResource[]): ResourceChange | undefined {
-    const generator = this.#generators.get(kind)
-    if (!generator) throw new Error(`no generator for clients of kind "${kind}": known are ${[...this.#generators.keys()].join(', ')}`)
-    const before = this.#proxies.get(proxy)
-    const types = new Map<string, Map<string, EncodedResource>>()
-    const made = generator.generate(proxy, resources)
-    for (const one of made) {
-      const names = types.get(one.typeUrl) ?? new Map<string, EncodedResource>()
-      if (names.has(one.name)) throw new Error(`two resources of ${one.typeUrl} are called "${one.name}" for proxy ${proxy}`)
-      types.set(one.typeUrl, names.set(one.name, this.#take(kind, one)))
-    }
-    const source = new Map(resources.map((one) => [`${one.type}/${one.value.name}`, one]))
-    this.#proxies.set(proxy, { kind, source, types })
-    const change = changeBetween(proxy, before, { kind, source, types })
-    if (before) this.#release(before)
-    if (change) for (const listener of this.#listeners) listener(change)
-    return change
+  /** Replaces what a proxy is to have, as `apply` does. */
+  set(proxy: string, kind: ClientKind, own: readonly SourceResource[], shared?: readonly SourceResource[]): void {
+    this.apply([{ proxy, kind, own, ...(shared ? { shared } : {}) }])
   }
 
   /** Forgets a proxy that is gone. */
   delete(proxy: string): void {
-    const before = this.#proxies.get(proxy)
-    if (!before) return
-    this.#proxies.delete(proxy)
-    this.#release(before)
-    for (const listener of this.#listeners) listener({ proxies: new Set([proxy]), urgent: false })
+    this.apply([], [proxy])
+  }
+
+  /**
+   * Replaces what proxies are to have, all at once, and then tells what has changed. Costs what has changed, and one look at each proxy that is named.
+   * @param gone proxies that do not exist any more
+   * @throws when a generator does, for clients of unknown kinds, and for two resources of one type and name: then nothing is changed
+   */
+  apply(proxies: Iterable<ProxyResources>, gone: Iterable<string> = []): void {
+    const made: ProxySnapshot[] = []
+    try {
+      for (const wanted of proxies) {
+        const before = this.#proxies.get(wanted.proxy)
+        if (before?.kind === wanted.kind && before.own === wanted.own && before.shared === wanted.shared) continue
+        made.push({ ...wanted, layers: this.#layersOf(wanted, before) })
+      }
+    } catch (error) {
+      for (const { layers } of made) this.#release(layers)
+      throw error
+    }
+    const changes = new Changes()
+    const old: ProxySnapshot['layers'][] = []
+    for (const snapshot of made) {
+      const before = this.#proxies.get(snapshot.proxy)
+      this.#proxies.set(snapshot.proxy, snapshot)
+      if (before) old.push(before.layers)
+      changes.add(snapshot, before)
+    }
+    for (const proxy of gone) {
+      const before = this.#proxies.get(proxy)
+      if (!before) continue
+      this.#proxies.delete(proxy)
+      old.push(before.layers)
+      changes.any(proxy)
+    }
+    for (const layers of old) this.#release(layers)
+    for (const change of changes.list()) for (const listener of this.#listeners) listener(change)
   }
 
   resource(proxy: string, typeUrl: string, name: string): EncodedResource | undefined {
-    return this.#proxies.get(proxy)?.types.get(typeUrl)?.get(name)
+    const layers = this.#proxies.get(proxy)?.layers
+    return layers?.own.types.get(typeUrl)?.get(name) ?? layers?.shared.types.get(typeUrl)?.get(name)
   }
 
-  names(proxy: string, typeUrl: string): Iterable<string> {
-    return (this.#proxies.get(proxy)?.types.get(typeUrl) ?? EMPTY).keys()
+  *names(proxy: string, typeUrl: string): Iterable<string> {
+    const layers = this.#proxies.get(proxy)?.layers
+    const own = layers?.own.types.get(typeUrl)
+    if (own) yield* own.keys()
+    for (const name of layers?.shared.types.get(typeUrl)?.keys() ?? []) if (!own?.has(name)) yield name
+  }
+
+  common(proxy: string, typeUrl: string): CommonResources | undefined {
+    return this.#proxies.get(proxy)?.layers.shared.common.get(typeUrl)
   }
 
   onChange(listener: (change: ResourceChange) => void): () => void {
@@ -81,51 +102,65 @@ export class SnapshotStore implements ResourceSource {
     return () => void this.#listeners.delete(listener)
   }
 
-  #take(kind: ClientKind, generated: GeneratedResource): EncodedResource {
-    let version = this.#versions.get(generated.bytes)
-    if (version === undefined) this.#versions.set(generated.bytes, (version = versionOf(generated.bytes)))
-    const key = keyOf(kind, generated.typeUrl, generated.name, version)
-    const found = this.#shared.get(key)
-    // origins are told with refusals: those of now count, although the bytes are the same
-    if (found && sameOrigins(found.resource, generated)) {
-      found.users++
-      return found.resource
+  #layersOf({ proxy, kind, own, shared }: ProxyResources, before: ProxySnapshot | undefined): ProxySnapshot['layers'] {
+    const generator = this.#generators.get(kind)
+    if (!generator) throw new Error(`no generator for clients of kind "${kind}": known are ${[...this.#generators.keys()].join(', ')}`)
+    const known = before?.kind === kind ? before : undefined
+    if (!generator.independent) {
+      const all = shared ? [...own, ...shared] : own
+      return { own: this.#layers.make(generator, proxy, all, known?.layers.own), shared: NO_LAYER }
     }
-    const resource = encodeResource(generated, version)
-    this.#shared.set(key, { resource, users: (found?.users ?? 0) + 1 })
-    return resource
+    const common = shared ? this.#layers.shared(generator, shared, known?.layers.shared) : NO_LAYER
+    try {
+      const alone = known?.own === own ? this.#layers.hold(known.layers.own) : this.#layers.make(generator, proxy, own, known?.layers.own)
+      return { own: alone, shared: common }
+    } catch (error) {
+      this.#layers.release(common)
+      throw error
+    }
   }
 
-  #release({ kind, types }: ProxySnapshot): void {
-    for (const [typeUrl, names] of types) {
-      for (const { name, version } of names.values()) {
-        const key = keyOf(kind, typeUrl, name, version)
-        const entry = this.#shared.get(key)
-        if (entry && --entry.users === 0) this.#shared.delete(key)
-      }
-    }
+  #release({ own, shared }: ProxySnapshot['layers']): void {
+    this.#layers.release(own)
+    this.#layers.release(shared)
   }
 }
 
-const keyOf = (kind: ClientKind, typeUrl: string, name: string, version: string): string => `${kind}\0${typeUrl}\0${name}\0${version}`
+/** Collects what is told: proxies with the same change together, and each pair of layers compared once. */
+class Changes {
+  readonly #compared = new Map<Layer, Map<Layer, LayerChange | undefined>>()
+  readonly #common = new Map<LayerChange, Set<string>>()
+  readonly #single: ResourceChange[] = []
+  readonly #any = new Set<string>()
 
-function sameOrigins(a: EncodedResource, b: GeneratedResource): boolean {
-  if (a.origins === b.origins) return true
-  return JSON.stringify([a.origins, a.again]) === JSON.stringify([b.origins, b.again])
-}
-
-function changeBetween(proxy: string, before: ProxySnapshot | undefined, after: ProxySnapshot): ResourceChange | undefined {
-  const proxies = new Set([proxy])
-  if (!before || before.kind !== after.kind) return { proxies, urgent: false }
-  const changed = new Map<string, Set<string>>()
-  for (const typeUrl of new Set([...before.types.keys(), ...after.types.keys()])) {
-    const [was, is] = [before.types.get(typeUrl) ?? EMPTY, after.types.get(typeUrl) ?? EMPTY]
-    const names = new Set<string>()
-    for (const [name, { version }] of is) if (was.get(name)?.version !== version) names.add(name)
-    for (const name of was.keys()) if (!is.has(name)) names.add(name)
-    if (names.size > 0) changed.set(typeUrl, names)
+  any(proxy: string): void {
+    this.#any.add(proxy)
   }
-  if (changed.size === 0) return undefined
-  const urgent = [...before.source].some(([key, resource]) => isUrgent(resource, after.source.get(key)))
-  return { proxies, names: changed, urgent }
+
+  add({ proxy, kind, layers }: ProxySnapshot, before: ProxySnapshot | undefined): void {
+    if (!before || before.kind !== kind) return this.any(proxy)
+    const own = changeBetween(before.layers.own, layers.own)
+    const common = this.#compare(before.layers.shared, layers.shared)
+    if (own) {
+      this.#single.push({ proxies: new Set([proxy]), ...merged(own, common) })
+    } else if (common) {
+      const proxies = this.#common.get(common)
+      if (proxies) proxies.add(proxy)
+      else this.#common.set(common, new Set([proxy]))
+    }
+  }
+
+  *list(): Iterable<ResourceChange> {
+    for (const [change, proxies] of this.#common) yield { proxies, ...change }
+    yield* this.#single
+    if (this.#any.size > 0) yield { proxies: this.#any, urgent: false }
+  }
+
+  #compare(before: Layer, after: Layer): LayerChange | undefined {
+    if (before === after) return undefined
+    let known = this.#compared.get(before)
+    if (!known) this.#compared.set(before, (known = new Map()))
+    if (!known.has(after)) known.set(after, changeBetween(before, after))
+    return known.get(after)
+  }
 }

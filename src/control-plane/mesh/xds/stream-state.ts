@@ -1,4 +1,5 @@
 import type { EncodedResource, ResourceChange, ResourceSource } from './contract.ts'
+import { OverlayMap, OverlaySet } from './overlay.ts'
 import { isFullType, placeOf } from './type-order.ts'
 
 /** What a client holds: a resource of ours, or a version that it has brought along. */
@@ -27,9 +28,9 @@ export interface TypeState {
   readonly typeUrl: string
   wildcard: boolean
   everNamed: boolean
-  readonly names: Set<string>
+  readonly names: OverlaySet
   /** Confirmed or under way. */
-  readonly held: Map<string, Held>
+  readonly held: OverlayMap<Held>
   /** Told that they do not exist. */
   readonly missing: Set<string>
   /** To be looked at; `all`: everything. */
@@ -193,6 +194,9 @@ export class StreamState {
         state.refused.delete(name)
     }
     for (const name of outstanding.removed) state.refused.delete(name)
+    const common = this.source.common?.(this.proxy, state.typeUrl)
+    state.held.settle(common?.resources)
+    state.names.settle(common?.names)
     this.options.observer?.acked?.(state, this.options.monotonic() - outstanding.sentAt)
   }
 
@@ -269,12 +273,10 @@ export function markDirty(state: TypeState, name: string): void {
   if (state.dirty !== 'all') state.dirty.add(name)
 }
 
-/** What of a type is in force at the client: confirmed, not refused. */
-export function* inForce(state: TypeState): Generator<readonly [string, Held]> {
-  const { outstanding } = state
-  const pending = new Set(outstanding?.resources.map(({ name }) => name))
-  for (const entry of state.held) if (!pending.has(entry[0])) yield entry
-  if (outstanding) yield* outstanding.before
+/** How many resources of a type are in force at the client: confirmed, not refused. */
+export function countInForce({ held, outstanding }: TypeState): number {
+  if (!outstanding) return held.size
+  return held.size - outstanding.resources.filter(({ name }) => held.has(name)).length + outstanding.before.size
 }
 
 /** Whether a reason names a resource, as a word of its own. */
@@ -294,8 +296,8 @@ function newState(typeUrl: string): TypeState {
     typeUrl,
     wildcard: false,
     everNamed: false,
-    names: new Set(),
-    held: new Map(),
+    names: new OverlaySet(),
+    held: new OverlayMap(),
     missing: new Set(),
     dirty: 'all',
     force: new Set(),

@@ -42,6 +42,8 @@ interface Entry {
   readonly stream: StreamState
   readonly kind: ClientKind
   readonly sinceMs: number
+  /** The proxy does not exist any more. */
+  forgotten?: true
   /** By name of the origin; absent: has to be counted again. */
   summary?: ReadonlyMap<string, Standing>
 }
@@ -52,6 +54,7 @@ const MAX_GONE = 10_000
 /** What is in force where: acknowledgements and refusals of all streams, by proxy and by the object that the configuration comes from. */
 export class Truth {
   readonly #live: Map<StreamState, Entry> = new Map()
+  readonly #byProxy: Map<string, Set<Entry>> = new Map()
   readonly #gone: Map<string, ProxyTruth> = new Map()
   readonly #listeners: Set<() => void> = new Set()
   readonly #quarantine: Quarantine | undefined
@@ -63,7 +66,11 @@ export class Truth {
   }
 
   add(stream: StreamState, kind: ClientKind, sinceMs: number): void {
-    this.#live.set(stream, { stream, kind, sinceMs })
+    const entry: Entry = { stream, kind, sinceMs }
+    this.#live.set(stream, entry)
+    const entries = this.#byProxy.get(stream.proxy)
+    if (entries) entries.add(entry)
+    else this.#byProxy.set(stream.proxy, new Set([entry]))
     this.#gone.delete(stream.proxy)
   }
 
@@ -78,9 +85,10 @@ export class Truth {
     this.#tell()
   }
 
-  /** The proxy does not exist any more. */
+  /** The proxy does not exist any more: it is not shown once its stream has ended. */
   forget(proxy: string): void {
     this.#gone.delete(proxy)
+    for (const entry of this.#byProxy.get(proxy) ?? []) entry.forgotten = true
   }
 
   /** Something was sent, confirmed or subscribed. */
