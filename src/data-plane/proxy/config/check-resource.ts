@@ -9,6 +9,14 @@ const number: Shape = (value, path) => (typeof value === 'number' && Number.isFi
 const port: Shape = (value, path) =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535 ? undefined : `${path} should be a port from 0 to 65535`
 
+/** A whole number; bounds are those beyond which a proxy would be busy with nothing else, or out of memory. */
+const within =
+  (least: number, most: number): Shape =>
+  (value, path) =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+      ? undefined
+      : `${path} should be a whole number from ${least} to ${most}`
+
 const oneOf =
   (...values: readonly string[]): Shape =>
   (value, path) =>
@@ -52,8 +60,12 @@ const tagged =
   }
 
 const any: Shape = () => undefined
+/** Longer than timers can be. */
+const MAX_MS = 2 ** 31 - 1
+/** Shares are put in relation to each other. */
+const weight: Shape = (value, path) => number(value, path) ?? ((value as number) < 0 ? `${path} should not be negative` : undefined)
 const address = object({ address: text, port })
-const cluster = object({ cluster: text, weight: number })
+const cluster = object({ cluster: text, weight })
 const stringList = list(text)
 const filter = tagged('type', {
   rbac: object({
@@ -93,7 +105,7 @@ const SHAPES: Readonly<Record<ResourceType, Shape>> = {
           }),
         ),
         http: optional(object({ statPrefix: text, routes: text, filters: list(filter), timeouts: object({}), accessLogs: list(any) })),
-        tcp: optional(object({ statPrefix: text, clusters: list(object({ name: text, weight: number })), accessLogs: list(any) })),
+        tcp: optional(object({ statPrefix: text, clusters: list(object({ name: text, weight })), accessLogs: list(any) })),
       }),
     ),
   }),
@@ -137,19 +149,21 @@ const SHAPES: Readonly<Record<ResourceType, Shape>> = {
       roundRobin: any,
       leastRequest: object({ choices: number }),
       random: any,
-      ringHash: object({ minSize: number, maxSize: number }),
-      maglev: object({ tableSize: number }),
+      // Envoy's bounds
+      ringHash: object({ minSize: within(1, 8_388_608), maxSize: within(1, 8_388_608) }),
+      maglev: object({ tableSize: within(2, 5_000_011) }),
     }),
     limits: object({}),
-    healthChecks: list(object({ intervalMs: number, timeoutMs: number, type: oneOf('http', 'tcp', 'grpc') })),
+    outlierDetection: optional(object({ intervalMs: within(1, MAX_MS), baseEjectionMs: within(0, MAX_MS) })),
+    healthChecks: list(object({ intervalMs: within(1, MAX_MS), timeoutMs: within(1, MAX_MS), type: oneOf('http', 'tcp', 'grpc') })),
   }),
   endpoints: object({
     name: text,
     endpoints: list(
       object({
         address,
-        weight: optional(number),
-        priority: optional(number),
+        weight: optional(weight),
+        priority: optional(within(0, 128)),
         state: oneOf('ready', 'draining', 'unhealthy'),
         identity: optional(text),
       }),

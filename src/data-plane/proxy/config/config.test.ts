@@ -6,7 +6,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../base/clock.ts'
 import { decodeDeltaRequest, deltaEntry, deltaResponse, type DeltaDiscoveryRequest } from '../../../protocols/discovery/index.ts'
 import { grpcFrame, GrpcReader } from '../../../protocols/grpc-frames/index.ts'
-import { TYPE_URL, type Resource, type ResourceType } from '../../../policy/traffic/model/index.ts'
+import { TYPE_URL, type Cluster, type HealthCheck, type Resource, type ResourceType } from '../../../policy/traffic/model/index.ts'
+import { checkResource } from './check-resource.ts'
 import { readConfigFile, writeConfigFile } from './config-file.ts'
 import { ConfigState } from './config-state.ts'
 import { ConfigClient, type ConfigClientOptions } from './index.ts'
@@ -206,6 +207,38 @@ const sent = (type: ResourceType, value: Resource): Buffer =>
       entries: [deltaEntry(response(type, [value]).resources[0] as never)],
     }),
   )
+
+describe('numbers that no proxy could carry out', () => {
+  const plain = cluster('c') as Cluster
+  const check: HealthCheck = { type: 'tcp', intervalMs: 1_000, timeoutMs: 1_000, unhealthyThreshold: 1, healthyThreshold: 1 }
+  it.each<[string, Partial<Cluster>, string]>([
+    [
+      'a table without an end',
+      { loadBalancer: { type: 'maglev', tableSize: 1e12 } },
+      'loadBalancer.tableSize should be a whole number from 2 to 5000011',
+    ],
+    ['a table of less than nothing', { loadBalancer: { type: 'maglev', tableSize: -5 } }, 'loadBalancer.tableSize'],
+    ['a ring without an end', { loadBalancer: { type: 'ringHash', minSize: 1, maxSize: 1e12, hash: 'xxhash' } }, 'loadBalancer.maxSize'],
+    ['checks without a pause', { healthChecks: [{ ...check, intervalMs: 0 }] }, 'healthChecks[0].intervalMs'],
+    [
+      'sweeps without a pause',
+      { outlierDetection: { intervalMs: 0, baseEjectionMs: 1, maxEjectionMs: 1, maxEjectionPercent: 1, splitLocalErrors: false } },
+      'outlierDetection.intervalMs',
+    ],
+  ])('%s: is refused', (_, parts, reason) => expect(checkResource('cluster', { ...plain, ...parts })).toContain(reason))
+  it('a share of less than nothing: is refused', () => {
+    const value = { name: 'c', endpoints: [{ address: { address: '10.0.0.1', port: 80 }, state: 'ready', weight: -1 }] }
+    expect(checkResource('endpoints', value)).toBe('endpoints[0].weight should not be negative')
+  })
+  it('those of Kuma and Envoy are taken', () => {
+    expect(
+      checkResource('cluster', { ...plain, loadBalancer: { type: 'maglev', tableSize: 65_537 }, healthChecks: [check] }),
+    ).toBeUndefined()
+    expect(
+      checkResource('cluster', { ...plain, loadBalancer: { type: 'ringHash', minSize: 1_024, maxSize: 8_388_608, hash: 'xxhash' } }),
+    ).toBeUndefined()
+  })
+})
 
 describe('a client', () => {
   it('control plane dead: starts from the disk', async () => {

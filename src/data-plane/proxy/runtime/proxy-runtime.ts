@@ -160,8 +160,9 @@ export class ProxyRuntime {
     const before = this.#snapshot
     this.#snapshot = snapshot
     for (const [name, assignment] of snapshot.endpoints)
-      if (before.endpoints.get(name) !== assignment) this.clusters.setAssignment(assignment)
-    for (const [name, cluster] of snapshot.clusters) if (before.clusters.get(name) !== cluster) this.clusters.setCluster(cluster)
+      if (before.endpoints.get(name) !== assignment) this.#take(name, () => this.clusters.setAssignment(assignment))
+    for (const [name, cluster] of snapshot.clusters)
+      if (before.clusters.get(name) !== cluster) this.#take(name, () => this.clusters.setCluster(cluster))
     if (before.secrets !== snapshot.secrets) {
       this.#upstreamTls.forget()
       this.#downstreamTls.forget()
@@ -235,6 +236,15 @@ export class ProxyRuntime {
     this.clusters.close()
     this.#accessLogs.close()
     await this.#filters.close()
+  }
+
+  /** One part that cannot be executed does not keep the others from being. */
+  #take(name: string, change: () => void): void {
+    try {
+      change()
+    } catch (error) {
+      this.#options.log.error('a changed cluster cannot be executed', { cluster: name, error: messageOf(error) })
+    }
   }
 
   #inbound(accepted: Accepted): void {
