@@ -268,6 +268,16 @@ describe('a cluster', () => {
     expect(one.hosts.length).toBeLessThanOrEqual(1024)
   })
 
+  it('goes where the connection was going with TLS of the mesh, where it knows who is there', () => {
+    const world = new World()
+    const tls = { mode: 'mesh', identities: ['spiffe://mesh.test/ns/a/sa/cart'] } as const
+    world.manager.setCluster(cluster({ discovery: { type: 'originalDestination', meshPort: 15_008 }, protocol: 'http', tls }))
+    const one = world.manager.get('c') as UpstreamCluster
+    const found = one.pick({ original: { address: '127.0.4.2', port: 8080 } })
+    expect(found?.endpoint).toMatchObject({ identity: 'spiffe://mesh.test/ns/a/sa/cart', meshPort: 15_008, address: { port: 8080 } })
+    expect(found && one.wireOf(found, 'http1')).toBe('http2')
+  })
+
   it('breaks circuits, and keeps retries in their budget', () => {
     const one = new World().add({ limits: { maxConnections: 1, maxPendingRequests: 1, maxRequests: 10, maxRetries: 1 } }, [endpoint(1)])
     const { circuit } = one

@@ -209,9 +209,22 @@ export class UpstreamCluster {
       if (!idle) return undefined
       this.#forget(...idle)
     }
-    const host = new Host({ address, state: 'ready' }, this.#deps.clock.monotonic())
+    const host = new Host(this.#originalEndpoint(address), this.#deps.clock.monotonic())
     this.#hosts.set(key, host)
     return host
+  }
+
+  /** Of a cluster that says who is there: its TLS is that of the mesh. */
+  #originalEndpoint(address: SocketAddress): Endpoint {
+    const { tls, discovery } = this.#config
+    const identity = tls?.mode === 'mesh' ? tls.identities[0] : undefined
+    const meshPort = discovery.type === 'originalDestination' ? discovery.meshPort : undefined
+    return {
+      address,
+      state: 'ready',
+      ...(identity === undefined ? {} : { identity }),
+      ...(meshPort === undefined ? {} : { meshPort }),
+    }
   }
 
   #discover(): void {

@@ -141,7 +141,7 @@ export class Compiler {
             () => compileUndeclared(effects, own),
           )
           own.findings.push(...effects.takeFindings())
-          scope = `${effects.key}#${this.#routesKey(proxy)}#${proxy.dataPlane === 'grpc' ? 'grpc' : ''}`
+          scope = `${effects.key}#${this.#routesKey(proxy)}#${proxy.dataPlane}`
           shared = this.#sets.of(scope, proxy, () => effects)
         }
         addFilterClusters(own, clusters)

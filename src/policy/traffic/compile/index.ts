@@ -4,7 +4,7 @@
  *   compile-proxy   Compiler: all of a proxy; what proxies have in common is compiled once
  *     outbound-sets which calls that go out several proxies have in common, and what stays the same from world to world
  *     inbound       a port of the application: chains for the mesh, plain text and foreign TLS, before and after policies
- *     outbound      a port of a service: listeners, route table, chains
+ *     outbound      a port of a service: listeners, route table, chains; outbound-pods: endpoints that are dialled by their own addresses
  *     gateway       listeners that a gateway binds
  *     routes        rules of routes -> virtual hosts; clusters: whom they lead to
  *     server-names  which of several routes TLS goes by

@@ -7,6 +7,7 @@ import { ClusterMaker } from './clusters.ts'
 import { Collector, serviceOrigin, type CompiledResource } from './compiled.ts'
 import type { Effects } from './effects.ts'
 import { addFilterClusters } from './filter-clusters.ts'
+import { compilePods, type PodResources } from './outbound-pods.ts'
 import { compileOutbound } from './outbound.ts'
 
 /** All that goes out of some proxies. */
@@ -24,6 +25,11 @@ interface Unit {
   /** Services it was made of, those that were not found among them. */
   readonly used: ReadonlyMap<string, MeshServiceView | undefined>
   readonly clusters: ReadonlyMap<string, readonly CompiledResource[]>
+  /** See compilePods. */
+  readonly pods: readonly CompiledResource[]
+  /** `type/name` of resources and of pods: they are put together often. */
+  readonly names: readonly string[]
+  readonly podNames: readonly string[]
 }
 
 /** What proxies with the same policies and routes have in common, whichever services they want to reach. */
@@ -31,6 +37,7 @@ interface Scope {
   readonly units: Map<string, Unit>
   readonly extra: Unit
   readonly clusters: Map<string, readonly CompiledResource[]>
+  readonly pods: PodResources
   /** By the services that are wanted. */
   readonly sets: Map<string, { readonly units: readonly Unit[]; readonly set: OutboundSet }>
 }
@@ -88,7 +95,11 @@ export class OutboundSets {
       units.set(name, unit)
       for (const [cluster, resources] of unit.clusters) clusters.set(cluster, resources)
     }
-    const scope = { units, clusters, sets: new Map(), extra: before?.extra ?? extraUnit(effects()) }
+    // an endpoint of a service that has changed is still the same; those that are long gone are forgotten now and then
+    let live = 0
+    for (const unit of units.values()) live += unit.pods.length
+    const pods: PodResources = before && before.pods.size <= 2 * live + FORGOTTEN_PODS ? before.pods : new Map()
+    const scope = { units, clusters, pods, sets: new Map(), extra: before?.extra ?? extraUnit(effects()) }
     this.#scopes.set(key, scope)
     return scope
   }
@@ -100,6 +111,7 @@ export class OutboundSets {
     const out = new Collector()
     const clusters = new ClusterMaker(effects, out, scope.clusters)
     const parts = { effects, out, clusters }
+    const pods: PodResources = new Map()
     for (const port of service.ports) {
       out.guard(
         () => [serviceOrigin(service)],
@@ -110,12 +122,19 @@ export class OutboundSets {
         },
       )
     }
+    // clients of headless services dial endpoints anyway; Envoy has all listeners that there are, and would have one for each endpoint
+    if (effects.proxy.dataPlane === 'biplane' && !service.headless) for (const port of service.ports) compilePods(port, scope.pods, pods)
     addFilterClusters(out, clusters)
+    const { resources } = out
+    const podResources = [...new Set([...pods.values()].flat())]
     const unit: Unit = {
-      resources: out.resources,
+      resources,
       findings: [...out.findings, ...effects.takeFindings()],
       used: new Map([...clusters.used, [key, service]]),
       clusters: clusters.made,
+      pods: podResources,
+      names: resources.map(nameOf),
+      podNames: podResources.map(nameOf),
     }
     scope.units.set(key, unit)
     return unit
@@ -126,10 +145,16 @@ function partsOf({ mesh, routes, policies, secrets }: MeshWorld): readonly unkno
   return [mesh, routes, policies, secrets]
 }
 
+const nameOf = ({ type, value }: CompiledResource): string => `${type}/${value.name}`
+
+/** So many resources of endpoints that are gone are kept, besides as many as there are. */
+const FORGOTTEN_PODS = 1_024
+const NOTHING: Unit = { resources: [], findings: [], used: new Map(), clusters: new Map(), pods: [], names: [], podNames: [] }
+
 function extraUnit(effects: Effects): Unit {
   const out = new Collector()
   // gRPC dials names of services alone
-  if (effects.proxy.dataPlane === 'grpc') return { resources: [], findings: [], used: new Map(), clusters: new Map() }
+  if (effects.proxy.dataPlane === 'grpc') return NOTHING
   out.guard(
     () => [],
     'what goes to no service',
@@ -142,23 +167,32 @@ function extraUnit(effects: Effects): Unit {
       }
     },
   )
-  return { resources: out.resources, findings: [...out.findings, ...effects.takeFindings()], used: new Map(), clusters: new Map() }
+  const { resources } = out
+  return { ...NOTHING, resources, names: resources.map(nameOf), findings: [...out.findings, ...effects.takeFindings()] }
 }
 
 /** @param namesBefore taken over, as the same set, where the names are the same */
 function merged(units: readonly Unit[], namesBefore: ReadonlySet<string> | undefined): OutboundSet {
   const names = new Set<string>()
   const resources: CompiledResource[] = []
-  for (const unit of units) {
-    for (const resource of unit.resources) {
-      const name = `${resource.type}/${resource.value.name}`
+  let isSame = true
+  const take = (list: readonly CompiledResource[], listNames: readonly string[]): void => {
+    for (const [i, resource] of list.entries()) {
+      const name = listNames[i] as string
       if (names.has(name)) continue
       names.add(name)
       resources.push(resource)
+      isSame &&= namesBefore?.has(name) === true
     }
   }
-  const isSame = namesBefore?.size === names.size && [...names].every((name) => namesBefore.has(name))
-  return { resources, names: isSame ? namesBefore : names, findings: units.flatMap(({ findings }) => findings) }
+  for (const unit of units) take(unit.resources, unit.names)
+  // an address that is a service's own, headless ones among them, is not just a pod's
+  for (const { pods, podNames } of units) take(pods, podNames)
+  return {
+    resources,
+    names: isSame && namesBefore?.size === names.size ? namesBefore : names,
+    findings: units.flatMap(({ findings }) => findings),
+  }
 }
 
 /** @param wanted as in ProxyView */

@@ -13,8 +13,11 @@ export interface Cluster {
     /** Host names, resolved again when their time has run out. */
     | { readonly type: 'dns'; readonly hosts: readonly { readonly host: string; readonly port: number; readonly priority?: number }[] }
     | { readonly type: 'static'; readonly addresses: readonly SocketAddress[] }
-    /** Where the intercepted connection was going. */
-    | { readonly type: 'originalDestination' }
+    /**
+     * Where the intercepted connection was going. With `tls` of mode `mesh` and `identities` whatever is there takes mutual TLS and must show one of them, at
+     * `meshPort` of its address where one is given (see Endpoint).
+     */
+    | { readonly type: 'originalDestination'; readonly meshPort?: number }
   /** What the endpoints speak. `http`: HTTP/1.1; between two sidecars HTTP/2 for `http` and `http2`. `mirror`: what the client spoke, between sidecars too. */
   readonly protocol: 'http' | 'http2' | 'mirror' | 'tcp'
   readonly tls?: UpstreamTls
