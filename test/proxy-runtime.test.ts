@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createServer, request as httpRequest } from 'node:http'
-import type { Socket } from 'node:net'
+import { createServer as createTcpServer, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import {
   Client,
@@ -15,9 +15,10 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { poisonReads } from '../src/data-plane/proxy/transport/raw/index.ts'
 import type { TransportName } from '../src/data-plane/proxy/transport/index.ts'
+import type { SocketAddress } from '../src/policy/traffic/model/index.ts'
 import { Closers, ask, askHttp2, Peer } from './proxy-support/peers.ts'
 import { Pair } from './proxy-support/pair.ts'
-import { allowed } from './proxy-support/resources.ts'
+import { allowed, cluster, endpoints, outbound, tcpTo } from './proxy-support/resources.ts'
 import { spiffeId } from './proxy-support/sidecar.ts'
 
 const NETS = { raw: 1, sockets: 2 } as const
@@ -227,5 +228,81 @@ describe.each<TransportName>(['raw', 'sockets'])('through two sidecars, transpor
     const client = await closers.connect(pair.dialed)
     await client.say('PING\r\n').hears('PING\r\n')
     await client.say('GET / HTTP/1.1\r\n').hears('GET / HTTP/1.1\r\n')
+  })
+})
+
+describe('connections of bytes', () => {
+  let pair: Pair
+  beforeAll(async () => {
+    pair = await new Pair(11).start()
+  })
+  afterAll(() => pair.close())
+
+  const outlierDetection = {
+    intervalMs: 10_000,
+    baseEjectionMs: 30_000,
+    maxEjectionMs: 30_000,
+    maxEjectionPercent: 100,
+    splitLocalErrors: true,
+    consecutiveLocalFailures: 3,
+  }
+  const vip = { address: '10.96.11.1', port: 80 }
+  /** Lets the client dial endpoints outside of the mesh. */
+  function call(addresses: readonly SocketAddress[], maxConnectAttempts: number): void {
+    const listener = outbound(vip, 'tcp', 'bytes')
+    const chains = listener.chains.map((chain) => ({ ...chain, tcp: tcpTo('bytes', { maxConnectAttempts }) }))
+    pair.client.tell({
+      listeners: [{ ...listener, chains }],
+      clusters: [cluster('bytes', { protocol: 'tcp', outlierDetection })],
+      endpoints: [endpoints('bytes', ...addresses.map((address) => ({ address })))],
+    })
+    pair.client.outboundTo = vip
+  }
+  const metric = (name: string): number => pair.client.metric(`envoy_cluster_${name}`, 'bytes')
+
+  it('are tried with another endpoint, and one that fails again and again is left out', async () => {
+    const app = await pair.closers.tcp(pair.server.address, (socket) => void socket.on('error', () => {}).write('hello'))
+    call([app, { address: '127.91.11.9', port: 1 }], 2)
+    for (let i = 0; i < 12; i++) await (await pair.closers.connect(pair.dialed)).hears('hello')
+    expect([metric('upstream_cx_connect_fail'), metric('outlier_detection_ejections_active')]).toEqual([3, 1])
+  })
+
+  it('that fail now and then are no series of failures', async () => {
+    const closers = new Closers()
+    const serve = (port?: number): Promise<SocketAddress> =>
+      closers.serve(
+        createTcpServer((socket) => void socket.on('error', () => {}).write('hello')),
+        pair.server.address,
+        port,
+      )
+    const app = await serve()
+    call([app], 1)
+    for (let i = 0; i < 3; i++) {
+      await (await closers.connect(pair.dialed)).hears('hello')
+      await closers.run()
+      for (let failures = 0; failures < 2; failures++) await (await closers.connect(pair.dialed)).closed(2_000)
+      await serve(app.port)
+    }
+    await (await closers.connect(pair.dialed)).hears('hello')
+    expect(metric('outlier_detection_ejections_active')).toBe(0)
+    await closers.run()
+  })
+})
+
+describe('over IPv6', () => {
+  it('requests and bytes reach a sidecar', async () => {
+    const pair = await new Pair(12, 'raw', { server: { address: '::1' } }).start()
+    try {
+      pair.service('http', await pair.closers.http('::1', (_, response) => response.end('six')), { rbac: allowed(spiffeId('web')) })
+      expect(await ask(pair.dialed)).toMatchObject({ status: 200, body: 'six' })
+      pair.service('tcp', await pair.closers.tcp('::1', (socket) => void socket.pipe(socket)))
+      await (await pair.closers.connect(pair.dialed)).say('six').hears('six')
+      const app = await pair.closers.tcp('::1', (socket) => void socket.pipe(socket))
+      pair.serve('tcp', app, { mode: 'permissive', detectTimeoutMs: 100 })
+      pair.server.inboundTo = app
+      await (await pair.closers.connect(pair.plain)).say('plain').hears('plain')
+    } finally {
+      await pair.close()
+    }
   })
 })

@@ -166,6 +166,8 @@ export class TcpCarrier {
       try {
         const made = tls?.()
         const upstream = await this.#deps.transport.dial({ address, timeoutMs: connectTimeoutMs, ...(made ? { tls: made } : {}) })
+        // what failed before was no series of failures
+        cluster.report(host, CONNECTED)
         return { upstream, host, cluster, attempts }
       } catch (error) {
         cluster.circuit.connectionClosed()
@@ -187,4 +189,6 @@ export class TcpCarrier {
   }
 }
 
+/** As a status, which is what the health of endpoints is told. */
+const CONNECTED = 200
 const FLAGS: Readonly<Partial<Record<TcpSummary['reason'], ResponseFlag>>> = { upstream: 'UC', downstream: 'DC', maxDuration: 'DT' }
