@@ -78,8 +78,12 @@ export class Truth {
     const entry = this.#live.get(stream)
     if (!entry) return
     this.#live.delete(stream)
+    const entries = this.#byProxy.get(stream.proxy)
+    entries?.delete(entry)
     // a proxy that has dialled again before its old stream was noticed to be dead is not gone
-    if ([...this.#live.keys()].some(({ proxy }) => proxy === stream.proxy)) return this.#tell()
+    if (entries && entries.size > 0) return this.#tell()
+    this.#byProxy.delete(stream.proxy)
+    if (entry.forgotten) return this.#tell()
     if (this.#gone.size >= MAX_GONE) this.#gone.delete(this.#gone.keys().next().value as string)
     this.#gone.set(stream.proxy, { ...this.#truthOf(entry), connected: false })
     this.#tell()
