@@ -50,6 +50,7 @@ const withNamespace = (text: string, namespace: string): string => (text.include
 function inCommon(said: readonly Protocol[]): Protocol | undefined {
   const [first, ...others] = new Set(said)
   if (others.length === 0) return first
+  if (said.every((one) => one === 'http2' || one === 'grpc')) return 'http2'
   return said.every((one) => one === 'http' || one === 'http2' || one === 'grpc') ? 'http' : 'auto'
 }
 

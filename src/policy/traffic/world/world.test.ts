@@ -275,6 +275,7 @@ describe('proxyView', () => {
 
   test.each([
     ['grpc', 'http', 'http'],
+    ['grpc', 'http2', 'http2'],
     ['http', 'tcp', 'auto'],
     ['tcp', 'tcp', 'tcp'],
     ['x', 'tcp', 'tcp'],
