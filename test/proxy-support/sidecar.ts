@@ -15,6 +15,7 @@ import {
   type Listener,
   type ProxySettings,
   type RouteConfiguration,
+  type Secret,
   type SocketAddress,
 } from '../../src/policy/traffic/model/index.ts'
 import { createRequest, decodePem, encodePem } from '../../src/protocols/x509/index.ts'
@@ -69,6 +70,7 @@ interface Parts {
   readonly routes?: readonly RouteConfiguration[]
   readonly clusters?: readonly Cluster[]
   readonly endpoints?: readonly ClusterLoadAssignment[]
+  readonly secrets?: readonly Secret[]
   readonly settings?: Partial<ProxySettings>
 }
 
@@ -132,7 +134,7 @@ export class Sidecar {
       clusters: merged(clusters, parts.clusters),
       endpoints: merged(endpoints, parts.endpoints),
       settings: parts.settings ? { ...PLAIN_SETTINGS, trust: this.#trust, ...settings, ...parts.settings } : settings,
-      secrets,
+      secrets: merged(secrets, parts.secrets),
     })
   }
 
