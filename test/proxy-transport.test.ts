@@ -6,6 +6,7 @@ import type { Accepted, Acceptor } from '../src/data-plane/proxy/transport/accep
 import { chooseTransport, transport, type Transport, type TransportName } from '../src/data-plane/proxy/transport/choose-transport.ts'
 import type { Connection, ConnectionHandler } from '../src/data-plane/proxy/transport/contract.ts'
 import { DialError } from '../src/data-plane/proxy/transport/dial.ts'
+import { bindShared } from '../src/data-plane/proxy/transport/shared-socket.ts'
 import { poisonReads, rawProblem } from '../src/data-plane/proxy/transport/raw/index.ts'
 import { meshCa } from './envoy-support/mesh-ca.ts'
 
@@ -125,6 +126,30 @@ describe.each<TransportName>(['raw', 'sockets'])('transport %s', (name) => {
     client.end()
     await heard.until(() => heard.closed === 1)
     expect([heard.bytes.length, digest(heard.bytes), heard.error]).toEqual([size, digest(sent), undefined])
+  })
+
+  it('takes connections at a socket that was bound before and given to it', async () => {
+    const shared = bindShared(LOOPBACK, 0)
+    const early = await subject
+      .dial({ address: { address: LOOPBACK, port: shared.port }, timeoutMs: 2_000 })
+      .catch((error: unknown) => error)
+    expect((early as Error).message).toMatch(/ECONNREFUSED/)
+    const acceptor = await subject.listen({ handle: shared.handle }, (accepted) => echo(accepted.plain()))
+    acceptors.push(acceptor)
+    expect(acceptor.port).toBe(shared.port)
+    const client = await dialTo(shared.port)
+    const heard = new Recorder()
+    client.handle(heard)
+    client.write(bytesOf(100_000))
+    client.end()
+    await heard.until(() => heard.closed === 1)
+    expect(digest(heard.bytes)).toBe(digest(bytesOf(100_000)))
+  })
+
+  it('binds no other port than the one that was asked for', async () => {
+    const port = await serve(() => {})
+    expect(() => bindShared(LOOPBACK, port)).toThrow(`bind EADDRINUSE ${LOOPBACK}:${port}`)
+    expect(() => bindShared('203.0.113.77', 0)).toThrow(/bind EADDRNOTAVAIL/)
   })
 
   it('tells both ends the same addresses', async () => {

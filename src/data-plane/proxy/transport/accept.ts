@@ -2,7 +2,10 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { readClientHello } from './client-hello.ts'
 import type { ClientHello, Connection, ServerTlsOptions } from './contract.ts'
+import type { SharedHandle } from './shared-socket.ts'
 import { SocketConnection, tlsSessionOf, type WrapSocket } from './socket-connection.ts'
+
+const BACKLOG = 1_024
 
 export interface ListenOptions {
   readonly host?: string
@@ -11,6 +14,8 @@ export interface ListenOptions {
   readonly path?: string
   /** Wins over all of them: a socket that is bound, and given away. */
   readonly fd?: number
+  /** Wins over all of them: a socket that is bound already, perhaps by another process, and shared with others that listen on it. Closed with the acceptor. */
+  readonly handle?: SharedHandle
   /** Default 4,096. */
   readonly maxConnections?: number
 }
@@ -60,10 +65,13 @@ export async function listen(
   server.maxConnections = options.maxConnections ?? 4_096
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ ...options, backlog: 1024 }, () => {
+    const opened = (): void => {
       server.off('error', reject)
       resolve()
-    })
+    }
+    const { handle } = options
+    if (handle) server.listen({ _handle: handle }, BACKLOG, opened)
+    else server.listen({ ...options, backlog: BACKLOG }, opened)
   })
   server.on('error', () => {})
   const address = server.address()
