@@ -30,6 +30,7 @@ describe('who gets a sidecar', () => {
   it('says why not, where one was asked for', () => {
     expect(injectionProblem(pod({ hostNetwork: true }))).toMatch(/hostNetwork/)
     expect(injectionProblem(pod({ securityContext: { runAsUser: 5678 } }))).toMatch(/container web runs as user 5678/)
+    expect(injectionProblem(pod({ securityContext: { runAsUser: 5679 } }))).toMatch(/container web runs as user 5679/)
     expect(injectionProblem(pod())).toBeUndefined()
   })
 
@@ -115,5 +116,28 @@ describe('a pod with its sidecar', () => {
     expect(grpc.spec?.containers?.[0]?.env).toEqual([{ name: 'GRPC_XDS_BOOTSTRAP', value: '/etc/biplane/grpc/bootstrap.json' }])
     expect(grpc.spec?.initContainers?.[0]?.volumeMounts?.map(({ mountPath }) => mountPath)).toContain('/etc/biplane/grpc')
     expect(grpc.metadata.annotations).toMatchObject({ 'biplane.dev/data-plane': 'grpc', 'biplane.dev/sidecar': 'injected' })
+  })
+})
+
+describe('a pod that the proxy of its node serves', () => {
+  it('has no container more, its probes and its way out led through the proxy, and tells the node what for', () => {
+    const hosted = pod({ initContainers: [{ name: 'migrate', image: 'shop/migrate' }] })
+    Object.assign(hosted.spec?.containers?.[0] as object, { readinessProbe: { httpGet: { path: '/ready', port: 'http' } } })
+    hosted.metadata.annotations = { own: 'kept', 'biplane.dev/data-plane': 'node' }
+    expect(dataPlaneOf(hosted, MESHED)).toBe('node')
+    injectSidecar(hosted, 'node', 'token')
+    expect(hosted.spec?.initContainers?.map(({ name }) => name)).toEqual(['migrate'])
+    expect(hosted.spec?.volumes).toBeUndefined()
+    const [web] = hosted.spec?.containers ?? []
+    expect(web?.readinessProbe?.httpGet).toEqual({ path: '/app-health/web/readyz', port: 15_021, scheme: 'HTTP' })
+    expect(web?.lifecycle?.preStop?.httpGet).toMatchObject({ path: '/drain', httpHeaders: [{ name: 'biplane-drain', value: 'token' }] })
+    const { 'biplane.dev/node-proxy': told, ...others } = hosted.metadata.annotations
+    expect(others).toEqual({ own: 'kept', 'biplane.dev/data-plane': 'node', 'biplane.dev/sidecar': 'node' })
+    expect(JSON.parse(told ?? '')).toEqual({
+      drainToken: 'token',
+      probes: { '/app-health/web/readyz': { httpGet: { port: 8080, path: '/ready' }, timeoutSeconds: 1 } },
+    })
+    // whoever makes a copy of it does not lead its probes round in a circle
+    expect(wantsSidecar(hosted, MESHED)).toBe(false)
   })
 })

@@ -9,8 +9,10 @@ import {
   DRAIN_VARIABLE,
   GATEWAY_NAME_LABEL,
   HEALTH_PORT,
+  HOSTED_ANNOTATION,
   INJECTED_ANNOTATION,
   injectionOf,
+  NODE_PROXY_UID,
   PROXY_IMAGE,
   PROXY_UID,
   SIDECAR_CONTAINER,
@@ -18,10 +20,11 @@ import {
   TOKEN_VARIABLE,
   TOKEN_VOLUME,
   type AppProbes,
+  type HostedProxy,
 } from '../../../policy/traffic/model/index.ts'
 import { MESH_AUDIENCE } from '../../../protocols/mesh-link.ts'
 
-export type DataPlane = 'biplane' | 'envoy' | 'grpc'
+export type DataPlane = 'biplane' | 'envoy' | 'grpc' | 'node'
 
 /** Where gRPC applications find their bootstrap and certificates. */
 export const GRPC_DIR = '/etc/biplane/grpc'
@@ -39,43 +42,56 @@ export function injectionProblem(pod: Pod): string | undefined {
   if (pod.spec?.hostNetwork) return 'pods with hostNetwork get no sidecar: it would take the connections of the whole node'
   const uid = pod.spec?.securityContext?.runAsUser
   const asProxy = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].find(
-    (container) => container.name !== SIDECAR_CONTAINER && (container.securityContext?.runAsUser ?? uid) === PROXY_UID,
+    (container) => container.name !== SIDECAR_CONTAINER && isProxyUser(container.securityContext?.runAsUser ?? uid),
   )
-  if (asProxy) return `container ${asProxy.name} runs as user ${PROXY_UID}, which is the sidecar's: its connections would pass by the mesh`
+  if (asProxy) {
+    const user = asProxy.securityContext?.runAsUser ?? uid
+    return `container ${asProxy.name} runs as user ${user}, which is the proxy's: its connections would pass by the mesh`
+  }
   return undefined
 }
 
-/** Whether a new pod is to have a sidecar. The pod's own labels win over its namespace's. */
+const isProxyUser = (uid: number | undefined): boolean => uid === PROXY_UID || uid === NODE_PROXY_UID
+
+/** Whether a new pod is to have a sidecar, or the node's proxy in its place. The pod's own labels win over its namespace's. */
 export function wantsSidecar(pod: Pod, scope: InjectionScope): boolean {
   if (pod.metadata.labels?.[GATEWAY_NAME_LABEL] !== undefined) return false
   if (pod.spec?.initContainers?.some(({ name }) => name === SIDECAR_CONTAINER)) return false
+  // a copy of a pod that has been through here: its probes are led elsewhere already
+  if (pod.metadata.annotations?.[HOSTED_ANNOTATION] !== undefined) return false
   return injectionOf(pod.metadata.labels) ?? injectionOf(scope.namespaceLabels) ?? false
 }
 
 /** What executes the mesh's configuration for a pod. */
 export function dataPlaneOf(pod: Pod, scope: InjectionScope): DataPlane {
   const asked = pod.metadata.annotations?.[DATA_PLANE_ANNOTATION] ?? scope.namespaceAnnotations?.[DATA_PLANE_ANNOTATION]
-  return asked === 'envoy' || asked === 'grpc' ? asked : 'biplane'
+  return asked === 'envoy' || asked === 'grpc' || asked === 'node' ? asked : 'biplane'
 }
 
 /**
  * Puts the sidecar into a new pod, whose defaults have been set: a native sidecar (KEP-753) before all other init containers, the token that names the pod, and the
- * application's network probes led through the sidecar, where they get through whatever the mesh demands of other callers.
+ * application's network probes led through the sidecar, where they get through whatever the mesh demands of other callers. With data plane `node` there is no container: annotations
+ * tell the node what its proxy has to know.
  */
 export function injectSidecar(pod: Pod, dataPlane: DataPlane, drainToken: string): void {
   const spec = pod.spec as PodSpec
   const probes: Record<string, AppProbes[string]> = {}
   for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) rewriteProbes(container, spec, probes)
-  if (dataPlane === 'biplane') for (const container of spec.containers ?? []) drainFirst(container, drainToken)
+  if (dataPlane === 'biplane' || dataPlane === 'node') for (const container of spec.containers ?? []) drainFirst(container, drainToken)
+  if (dataPlane === 'node') {
+    const hosted: HostedProxy = { drainToken, probes }
+    annotate(pod, { [INJECTED_ANNOTATION]: 'node', [DATA_PLANE_ANNOTATION]: dataPlane, [HOSTED_ANNOTATION]: JSON.stringify(hosted) })
+    return
+  }
   if (dataPlane === 'grpc') for (const container of spec.containers ?? []) joinGrpc(container)
   spec.initContainers = [sidecar(dataPlane, probes, drainToken), ...(spec.initContainers ?? [])]
   spec.volumes = [...(spec.volumes ?? []), tokenVolume(), ...(dataPlane === 'grpc' ? [{ name: GRPC_VOLUME, emptyDir: {} }] : [])]
-  pod.metadata.annotations = {
-    ...pod.metadata.annotations,
-    [INJECTED_ANNOTATION]: 'injected',
-    [DATA_PLANE_ANNOTATION]: dataPlane,
-  }
+  annotate(pod, { [INJECTED_ANNOTATION]: 'injected', [DATA_PLANE_ANNOTATION]: dataPlane })
   if (pod.status) pod.status.qosClass = qosClassOf(pod)
+}
+
+function annotate(pod: Pod, annotations: Readonly<Record<string, string>>): void {
+  pod.metadata.annotations = { ...pod.metadata.annotations, ...annotations }
 }
 
 function sidecar(dataPlane: DataPlane, probes: AppProbes, drainToken: string): Container {

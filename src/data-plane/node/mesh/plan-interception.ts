@@ -5,7 +5,9 @@ import {
   EXCLUDE_OUTBOUND_ANNOTATION,
   HEALTH_PORT,
   INBOUND_PORT,
+  isHosted,
   MESH_PORT,
+  NODE_PROXY_UID,
   OUTBOUND_PORT,
   PROXY_UID,
   SIDECAR_CONTAINER,
@@ -14,8 +16,9 @@ import {
 /** Name of our table in a pod's network namespace. */
 export const MESH_TABLE = 'biplane-mesh'
 
-/** Whether all connections of a pod are to pass through its sidecar. gRPC applications are their own proxy. */
+/** Whether all connections of a pod are to pass through its sidecar, or the node's proxy in its place. gRPC applications are their own proxy. */
 export function isIntercepted(pod: Pod): boolean {
+  if (isHosted(pod.metadata.annotations)) return true
   const has = pod.spec?.initContainers?.some(({ name }) => name === SIDECAR_CONTAINER) ?? false
   return has && pod.metadata.annotations?.[DATA_PLANE_ANNOTATION] !== 'grpc'
 }
@@ -33,7 +36,7 @@ delete table inet ${MESH_TABLE}
 table inet ${MESH_TABLE} {
   chain output {
     type nat hook output priority -100; policy accept;
-    meta skuid ${PROXY_UID} return
+    meta skuid ${isHosted(pod.metadata.annotations) ? NODE_PROXY_UID : PROXY_UID} return
     fib daddr type local return
 ${outbound.length > 0 ? `    tcp dport { ${outbound.join(', ')} } return\n` : ''}    meta l4proto tcp redirect to :${OUTBOUND_PORT}
   }

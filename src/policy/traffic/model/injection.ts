@@ -8,15 +8,29 @@ export const SIDECAR_CONTAINER = 'biplane-proxy'
 export const PROXY_IMAGE = 'biplane.dev/proxy'
 /** On namespaces and pods: `enabled` (or `true`) or `disabled`. A pod's own wins. */
 export const INJECTION_LABELS = ['biplane.dev/mesh', 'kuma.io/sidecar-injection'] as const
-/** On namespaces and pods: what executes the configuration, `biplane` (default), `envoy` or `grpc`. */
+/** On namespaces and pods: what executes the configuration: a sidecar `biplane` (default) or `envoy`, `grpc` in the application, or the proxy of the `node`. */
 export const DATA_PLANE_ANNOTATION = 'biplane.dev/data-plane'
 /** On pods: services that are called, `name`, `namespace/name` or `namespace/*`, with commas between; absent: all. */
 export const REACHABLE_ANNOTATION = 'biplane.dev/reachable-services'
 /** On pods: ports, with commas between, whose connections are left alone. Kuma's names. */
 export const EXCLUDE_INBOUND_ANNOTATION = 'traffic.kuma.io/exclude-inbound-ports'
 export const EXCLUDE_OUTBOUND_ANNOTATION = 'traffic.kuma.io/exclude-outbound-ports'
-/** On pods that have been given a sidecar: `injected`. */
+/** On pods that have been given a sidecar: `injected`; on pods that have none because the proxy of their node stands in for it: `node`. */
 export const INJECTED_ANNOTATION = 'biplane.dev/sidecar'
+/** On pods that the proxy of their node serves: what a sidecar is told by its variables, JSON of HostedProxy. */
+export const HOSTED_ANNOTATION = 'biplane.dev/node-proxy'
+
+export interface HostedProxy {
+  /** See DRAIN_VARIABLE. */
+  readonly drainToken: string
+  readonly probes: AppProbes
+}
+
+/** Whether the proxy of its node serves a pod with these annotations. */
+export function isHosted(annotations: Readonly<Record<string, string>> | undefined): boolean {
+  return annotations?.[INJECTED_ANNOTATION] === 'node'
+}
+
 /** Label of the pods of a Gateway. Source: Gateway API, infrastructure labels. */
 export const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name'
 

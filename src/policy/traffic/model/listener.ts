@@ -165,6 +165,8 @@ export const MESH_PORT = 15_008
 export const HEALTH_PORT = 15_021
 /** Who sidecars run as where the runtime can choose: what this user sends is not intercepted. */
 export const PROXY_UID = 5_678
+/** User that a node's proxy runs as, which serves pods from outside: not a sidecar's, whose files are not for it nor the other way round. */
+export const NODE_PROXY_UID = 5_679
 
 /** Server name that asks for a port at MESH_PORT, such as `p9080.mesh.biplane`. */
 export const meshServerName = (port: number): string => `p${port}.mesh.biplane`

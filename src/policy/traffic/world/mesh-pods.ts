@@ -3,6 +3,7 @@ import {
   DATA_PLANE_ANNOTATION,
   EXCLUDE_INBOUND_ANNOTATION,
   GATEWAY_NAME_LABEL,
+  isHosted,
   MESH_PORT,
   PROXY_IMAGE,
   SIDECAR_CONTAINER,
@@ -13,6 +14,7 @@ import {
 export function meshRole(pod: Pod): { readonly kind: 'sidecar' | 'gateway'; readonly dataPlane: 'biplane' | 'envoy' | 'grpc' } | undefined {
   const asked = pod.metadata.annotations?.[DATA_PLANE_ANNOTATION]
   const dataPlane = asked === 'envoy' || asked === 'grpc' ? asked : 'biplane'
+  if (isHosted(pod.metadata.annotations)) return { kind: 'sidecar', dataPlane: 'biplane' }
   if (pod.spec?.initContainers?.some(({ name }) => name === SIDECAR_CONTAINER)) return { kind: 'sidecar', dataPlane }
   const isGateway = gatewayName(pod) !== undefined && pod.spec?.containers?.some(({ image }) => image?.startsWith(PROXY_IMAGE))
   return isGateway ? { kind: 'gateway', dataPlane: dataPlane === 'grpc' ? 'biplane' : dataPlane } : undefined
@@ -37,6 +39,8 @@ export function takesMeshTraffic(pod: Pod, port: { readonly port: number; readon
   const role = meshRole(pod)
   if (role?.kind !== 'sidecar' || excludedInbound(pod).has(port.port)) return false
   if (role.dataPlane === 'grpc' && port.protocol !== 'grpc' && port.protocol !== 'http2') return false
+  // the node starts no container of such a pod before its proxy is ready for it
+  if (isHosted(pod.metadata.annotations)) return pod.status?.phase === 'Running'
   return pod.status?.initContainerStatuses?.some(({ name, ready }) => name === SIDECAR_CONTAINER && ready === true) ?? false
 }
 

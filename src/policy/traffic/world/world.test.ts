@@ -31,6 +31,11 @@ function pod(name: string, options: PodOptions = {}): Pod {
   } as unknown as Pod
 }
 
+const hosted = (phase: string): Pod => {
+  const one = pod('cart-1', { meshed: false, annotations: { 'biplane.dev/sidecar': 'node' } })
+  return { ...one, status: { ...one.status, phase } } as Pod
+}
+
 const service = (spec: Record<string, unknown>, name = 'cart'): Service =>
   ({
     metadata: { name, namespace: 'shop' },
@@ -108,6 +113,8 @@ describe('endpoints', () => {
   test.each([
     ['no sidecar', pod('cart-1', { meshed: false }), {}, undefined],
     ['a sidecar that is not ready', pod('cart-1', { ready: false }), {}, undefined],
+    ["its node's proxy in place of a sidecar", hosted('Running'), {}, 'spiffe://example.org/ns/shop/sa/cart'],
+    ["its node's proxy, and nothing runs yet", hosted('Pending'), {}, undefined],
     ['mutual TLS off', pod('cart-1'), { mtls: false }, undefined],
     ['the port left alone', pod('cart-1', { annotations: { 'traffic.kuma.io/exclude-inbound-ports': '9, 8080' } }), {}, undefined],
     [
@@ -313,6 +320,9 @@ describe('proxyView', () => {
     const going = pod('cart-1')
     expect(view({ ...going, metadata: { ...going.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } })?.draining).toBe(true)
     expect(view(pod('cart-1', { meshed: false }))).toBeUndefined()
+    // the proxy of its node stands in for a sidecar
+    const hosted = { 'biplane.dev/sidecar': 'node', 'biplane.dev/data-plane': 'node' }
+    expect(view(pod('cart-1', { meshed: false, annotations: hosted }))).toEqual(view(pod('cart-1')))
     expect(view({ ...going, status: { phase: 'Succeeded' } } as Pod)).toBeUndefined()
   })
 
