@@ -12,12 +12,13 @@ import { createHttpsTransport } from '../../client/https-transport.ts'
 import { createInformer } from '../../client/informer.ts'
 import { EventSink } from '../../controller/event-recorder.ts'
 import { lifeLeft, requestIdentity, type NodeIdentity } from '../../data-plane/node/api-sync/join.ts'
+import { TokenCache } from '../../data-plane/node/api-sync/token-cache.ts'
 import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
 import { openNft } from '../../data-plane/forwarding/nft/index.ts'
 import { MESH_SOCKET, MESH_SOCKET_VARIABLE } from '../../protocols/mesh-link.ts'
 import { runNodeLink } from '../../data-plane/node/link/dial-link.ts'
 import { createLinkServer } from '../../data-plane/node/link/link-server.ts'
-import { Interception, MeshRelay, protectBy } from '../../data-plane/node/mesh/index.ts'
+import { askReady, Interception, MeshRelay, protectBy } from '../../data-plane/node/mesh/index.ts'
 import { packetPaths } from '../../data-plane/node/link/packet-paths.ts'
 import type { NodeRouteMode } from '../../data-plane/node/network/index.ts'
 import { NodeAgent } from '../../data-plane/node/node-agent.ts'
@@ -27,6 +28,7 @@ import { ServiceProxy } from '../../data-plane/service-proxy/index.ts'
 import { dataLayout, type NodeLayout } from './layout.ts'
 import { describeMachine } from './machine.ts'
 import { chooseNetworkMode, claimKernelNetwork, type NetworkMode } from './network-mode.ts'
+import { openHostedPods, superviseNodeProxy } from './node-proxy-companion.ts'
 import { openNodeNetwork, type NodeNetwork } from './node-network.ts'
 import { nodePaths } from './node-paths.ts'
 import { openPacketPlane } from './packet-plane.ts'
@@ -131,9 +133,21 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
       stopAtEnd: () => options.stopWorkloads?.() ?? false,
     }),
   )
-  const agent = new NodeAgent({
+  const root = podUser !== undefined
+  const hosted = openHostedPods({
+    dataDir: options.dataDir,
+    name: options.name,
+    root,
+    tokens: new TokenCache(client, clock),
+    services: () => agent.services?.list() ?? [],
+    problemAt: (ip) => askReady(ip),
+    clock,
+    log,
+  })
+  const agent: NodeAgent = new NodeAgent({
     node,
     client,
+    proxies: hosted,
     runtime,
     clock,
     random,
@@ -156,6 +170,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
       : {}),
     onRegistered: () => options.onProgress?.('ready', options.name),
   })
+  void agent.adopted.then(() => hosted.sweep())
   const slices = createInformer(endpointSlices, { client, clock, random, log })
   const sliceList = new LastGoodList(slices, { path: join(layout.state, 'endpointslices.json'), clock, log })
   const hasSlices = await sliceList.load()
@@ -209,6 +224,12 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
       carrier.run(signal),
       runNodeLink(link, signal),
       relay.run(signal),
+      hosted.run(signal),
+      superviseNodeProxy(
+        { ...options, meshSocket, root, namespaces: network !== undefined, stopAtEnd: () => options.stopWorkloads?.() ?? false },
+        hosted,
+        signal,
+      ),
       renewIdentity(options, layout, identity, signal),
     ])
   } finally {

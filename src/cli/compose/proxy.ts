@@ -62,8 +62,8 @@ export interface OutsideOptions {
 export interface RunningProxy {
   /** What is missing until all that is configured is in force; undefined: nothing. */
   notReady(): string | undefined
-  /** Takes nothing new, lets what runs end for a while; resolves when all is closed. Once. */
-  end(): Promise<void>
+  /** Takes nothing new, lets what runs end for a while (default: `stopGraceMs`); resolves when all is closed. Once. */
+  end(graceMs?: number): Promise<void>
 }
 
 /** Runs a proxy of the mesh until the signal aborts. */
@@ -169,14 +169,15 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
   }
   return {
     notReady,
-    async end() {
+    async end(graceMs = options.stopGraceMs) {
       log.info('stopping', { connections: runtime.connections })
       try {
         // nobody tells a gateway beforehand
         if (options.kind === 'gateway') await drainCallers(runtime, clock)
         await runtime.stopListening()
-        for (const until = clock.monotonic() + options.stopGraceMs; runtime.connections > 0 && clock.monotonic() < until;)
-          await sleep(clock, 50)
+        // another process waits for its port
+        if (outside) await health?.close()
+        for (const until = clock.monotonic() + graceMs; runtime.connections > 0 && clock.monotonic() < until;) await sleep(clock, 50)
       } finally {
         await close(health)
       }

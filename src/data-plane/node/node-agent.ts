@@ -22,6 +22,7 @@ import { runRegistration, type RegistrationOptions } from './api-sync/node-regis
 import { ObjectCache } from './api-sync/object-cache.ts'
 import { StatusManager } from './api-sync/status-manager.ts'
 import { TokenCache } from './api-sync/token-cache.ts'
+import type { PodProxies } from './mesh/hosted-pods.ts'
 import type { PodProtection } from './network/pod-protection.ts'
 import { HookRunner } from './pods/lifecycle-hook.ts'
 import { PodWorker } from './pods/pod-worker.ts'
@@ -57,6 +58,8 @@ export interface NodeAgentOptions {
   readonly onRegistered?: () => void
   /** What guards pods with a network of their own before their first process. */
   readonly protection?: PodProtection
+  /** What carries the connections of meshed pods that have no sidecar. */
+  readonly proxies?: PodProxies
   /** Why pods cannot have a network just now: the node is not ready meanwhile. */
   readonly network?: { problem(): string | undefined; readonly onChange: (fn: () => void) => () => void }
   /** What services and policies of this node have in force; asked at each heartbeat. Goes with `network`. */
@@ -236,6 +239,7 @@ export class NodeAgent {
       log,
       hostIPs: resolve.hostIPs,
       protection: this.#options.protection,
+      proxies: this.#options.proxies,
       prepareVolumes: (pod, sandbox) => (this.#options.hollow ? Promise.resolve() : resolve.volumes.prepare(pod, sandbox)),
       removeVolumes: (uid) => resolve.volumes.remove(uid),
       resolveContainer: (pod, sandbox, name, restartCount) =>

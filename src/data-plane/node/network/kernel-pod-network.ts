@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../../../base/errors.ts'
 import { loadLibc } from '../../../base/linux/libc.ts'
@@ -66,7 +66,7 @@ export class KernelPodNetwork implements PodNetwork {
 
   async restore(pods: readonly NetworkedPod[]): Promise<void> {
     const { dir, log } = this.#options
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    openDirectory(dir)
     const known = new Set(pods.map((pod) => pod.podUid))
     for (const uid of readdirSync(dir)) if (!known.has(uid)) this.#removeNamespace(uid)
     const devices = devicesHere()
@@ -145,7 +145,7 @@ export class KernelPodNetwork implements PodNetwork {
     if (isNamespace(path)) return true
     // left by a machine that has been started anew, or by an agent whose mounts were its own
     rmSync(path, { force: true })
-    mkdirSync(this.#options.dir, { recursive: true, mode: 0o700 })
+    openDirectory(this.#options.dir)
     if (pod.pid !== undefined && rescueNamespace(pod.pid, path)) return true
     createNetworkNamespace(path)
     inNetworkNamespace(path, () => applySettings(POD_SETTINGS))
@@ -199,4 +199,10 @@ function rescueNamespace(pid: number, path: string): boolean {
     rmSync(path, { force: true })
     return false
   }
+}
+
+/** Who may enter namespaces is said by the kernel, not by this directory: the node's proxy, which is no root, finds those of its pods here. */
+function openDirectory(dir: string): void {
+  mkdirSync(dir, { recursive: true })
+  chmodSync(dir, 0o711)
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../../../base/clock.ts'
 import type { Logger } from '../../../base/log.ts'
 import type { Pod, PodStatus } from '../../../api/generated/types.ts'
 import type { ContainerStatus, ResolvedContainer, Runtime, Sandbox } from '../runtime.ts'
+import type { PodProxies } from '../mesh/hosted-pods.ts'
 import type { PodProtection } from '../network/pod-protection.ts'
 import type { HookCall } from './lifecycle-hook.ts'
 
@@ -31,6 +32,8 @@ export interface PodWorkerDeps {
   readonly hostIPs: readonly string[]
   /** Holds back the first process of a pod until its policies hold; absent: nothing judges packets here. */
   readonly protection?: PodProtection | undefined
+  /** The proxy of this node, for pods that have no sidecar; absent: there is none. */
+  readonly proxies?: PodProxies | undefined
   /** Makes the volumes ready. @throws ContainerConfigError while something they refer to is missing */
   prepareVolumes(pod: Pod, sandbox: Sandbox): Promise<void>
   removeVolumes(podUid: string): Promise<void>

@@ -57,7 +57,7 @@ export class PodWorker {
   /** @param adopted what an earlier agent left on this machine */
   constructor(deps: PodWorkerDeps, pod: Pod, adopted?: { readonly sandbox: Sandbox; readonly containers: readonly ContainerStatus[] }) {
     this.#deps = deps
-    this.#gate = new ProtectionGate(deps.protection)
+    this.#gate = new ProtectionGate(deps)
     this.#pod = pod
     this.#sandbox = adopted?.sandbox
     this.#confirmed = adopted === undefined
@@ -80,7 +80,7 @@ export class PodWorker {
   start(signal: AbortSignal): void {
     this.#signal = signal
     // what runs already is told of too; its next start waits for it as any other
-    if (this.#sandbox) this.#gate.pass(this.#pod, this.#sandbox).catch((error: unknown) => this.#sandboxFailed(error))
+    if (this.#sandbox) this.#gate.adopt(this.#pod, this.#sandbox).catch((error: unknown) => this.#sandboxFailed(error))
     this.#loop ??= this.#run(signal)
   }
 
@@ -274,7 +274,7 @@ export class PodWorker {
     if (!sandbox) return
     const track = this.#track(name)
     try {
-      await this.#gate.pass(this.#pod, sandbox)
+      await this.#gate.beforeStart(this.#pod, sandbox)
       await this.#deps.prepareVolumes(this.#pod, sandbox)
       const resolved = await this.#deps.resolveContainer(this.#pod, sandbox, name, restartCount)
       const id = await runtime.createContainer(sandbox, resolved)
@@ -371,9 +371,10 @@ export class PodWorker {
 
   async #finish(view: PodView, signal: AbortSignal): Promise<void> {
     await Promise.all([...this.#stopping.values()].map((stopping) => stopping.done))
+    const uid = this.#pod.metadata.uid ?? ''
+    this.#gate.ended(uid)
     if (!view.terminating || signal.aborted) return
     const status = this.#publish(this.#view())
-    const uid = this.#pod.metadata.uid ?? ''
     this.#deps.probes.forgetPod(uid)
     await this.#deps.removeVolumes(uid)
     await this.#deps.runtime.removeSandbox(uid)
@@ -387,9 +388,7 @@ export class PodWorker {
   }
 
   #track(name: string): ContainerTrack {
-    const known = this.#tracks.get(name)
-    if (known) return known
-    const track = new ContainerTrack()
+    const track = this.#tracks.get(name) ?? new ContainerTrack()
     this.#tracks.set(name, track)
     return track
   }

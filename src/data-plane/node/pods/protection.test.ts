@@ -22,6 +22,8 @@ class Bench {
   readonly runtime: Runtime
   /** What `protect` waits for. */
   judge: () => Promise<void> = () => Promise.resolve()
+  /** What the node's proxy waits for; absent: pods are none of its business. */
+  carry: (() => Promise<void>) | undefined
   readonly #isOwn: boolean
 
   constructor(options: { readonly hostNetwork?: boolean } = {}) {
@@ -57,6 +59,14 @@ class Bench {
       },
       release: (uid) => void this.calls.push(`release ${uid}`),
     }
+    const proxies = {
+      attach: async (): Promise<void> => {
+        if (!this.carry) return
+        this.calls.push('attach')
+        await this.carry()
+      },
+      detach: (uid: string): void => void (this.carry && this.calls.push(`detach ${uid}`)),
+    }
     const record = (_pod: Pod, _type: string, reason: string, message: string): void => {
       if (reason.startsWith('Failed')) this.calls.push(`${reason}: ${message}`)
     }
@@ -67,6 +77,7 @@ class Bench {
         log: silentLogger,
         hostIPs: [],
         protection,
+        proxies,
         prepareVolumes: () => Promise.resolve(),
         removeVolumes: () => Promise.resolve(),
         resolveContainer: (resolved, _sandbox, name, restartCount) =>
@@ -154,5 +165,41 @@ describe('the policies of a pod', () => {
     worker.remove()
     await bench.clock.advance(60_000)
     expect(bench.calls.slice(-2)).toEqual(['removeSandbox', `release ${web().metadata.uid}`])
+  })
+})
+
+describe('a pod whose connections the proxy of its node carries', () => {
+  test('starts once they are carried, and keeps them until its containers have ended', async () => {
+    const bench = new Bench()
+    bench.carry = () => Promise.reject(new Error('no certificate yet'))
+    const worker = bench.start(web())
+    await bench.clock.advance(2_500)
+    expect(bench.calls.filter((call) => call !== 'attach')).toEqual([
+      'ensureSandbox',
+      'protect 1',
+      'protected',
+      'Failed: Error: no certificate yet',
+    ])
+    expect(worker.pod.status?.podIP).toBeDefined()
+    bench.carry = () => Promise.resolve()
+    await bench.clock.advance(2_500)
+    expect(bench.calls.slice(-3)).toEqual(['attach', 'createContainer', 'startContainer'])
+    bench.calls.length = 0
+    worker.remove()
+    await bench.clock.advance(60_000)
+    const { uid } = web().metadata
+    expect(bench.calls.slice(-3)).toEqual([`detach ${uid}`, 'removeSandbox', `release ${uid}`])
+  })
+
+  test('has them carried on by the next agent at once', async () => {
+    const bench = new Bench()
+    bench.start(web())
+    await bench.clock.advance(0)
+    stops.pop()?.abort()
+    bench.calls.length = 0
+    bench.carry = () => Promise.resolve()
+    const [found] = (await bench.fake.listPods()) as [RuntimePod]
+    bench.start(found.pod, { ...found, sandbox: { ...found.sandbox, networkNamespace: '/netns' } })
+    expect(bench.calls).toContain('attach')
   })
 })
