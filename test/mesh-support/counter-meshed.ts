@@ -8,7 +8,7 @@ import { failed, MeshTraffic, of, sum } from './mesh-traffic.ts'
 
 export interface MeshedCounter {
   readonly name: string
-  readonly dataPlane: 'biplane' | 'envoy'
+  readonly dataPlane: 'biplane' | 'envoy' | 'node'
   readonly start: () => Promise<MeshCluster>
   /** Why it cannot be run; empty: it can. */
   readonly missing: string
@@ -29,13 +29,14 @@ export function counterMeshed({ name, dataPlane, start, missing }: MeshedCounter
 
     beforeAll(async () => {
       cluster = await start()
-      const annotations = { 'biplane.dev/data-plane': dataPlane }
       const labels = { 'kuma.io/sidecar-injection': 'enabled' }
       await cluster.apply([
-        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kuma-demo', labels, annotations } },
-        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'visitors', labels, annotations } },
+        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kuma-demo', labels } },
+        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'visitors', labels } },
         { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'outside' } },
       ])
+      // what is applied with the demo's own namespace would be taken away again by it
+      await cluster.kubectl('annotate', 'namespace', 'kuma-demo', 'visitors', `biplane.dev/data-plane=${dataPlane}`)
       await cluster.kubectl('apply', '-f', join(MANIFESTS, 'kuma-counter-with-mtls.yaml'))
       await cluster.kubectl('wait', '-n', 'kuma-demo', '--for=condition=Available', 'deployment', '--all', '--timeout=120s')
       const asks = [
@@ -58,7 +59,11 @@ export function counterMeshed({ name, dataPlane, start, missing }: MeshedCounter
     test('the application reaches its store, and nobody else reaches either: the mesh asks for permissions', async () => {
       const { items } = JSON.parse(await cluster.kubectl('get', 'pods', '-n', 'kuma-demo', '-o', 'json')) as { items: readonly Pod[] }
       expect(items).toHaveLength(2)
-      for (const { spec } of items) expect(spec?.initContainers?.map((container) => container.name)).toContain('biplane-proxy')
+      for (const { metadata, spec } of items) {
+        const own = spec?.initContainers?.map((container) => container.name) ?? []
+        expect(own.includes('biplane-proxy')).toBe(dataPlane !== 'node')
+        expect(metadata.annotations?.['biplane.dev/sidecar']).toBe(dataPlane === 'node' ? 'node' : 'injected')
+      }
       const seen = await inside.watch('100 answers', (outcomes) => sum(of(outcomes, 'app')) >= 50 && sum(of(outcomes, 'store')) >= 50)
       expect(Object.keys(seen).sort()).toEqual(['app 403', 'store 403'])
     })
