@@ -4,6 +4,7 @@ import type { KubeObject } from '../../../api/meta/object.ts'
 import type { GatewayListener, TrafficRoute, TrafficRule } from '../input/route.ts'
 import type { Finding } from '../input/world.ts'
 import type { DownstreamTls, Origin, Secret } from '../model/index.ts'
+import { sieve } from '../kuma/sieve.ts'
 import { GATEWAY_CONTROLLER, originOf, type GatewayObjects, type Problem } from './gateway-objects.ts'
 import { judgeParent, type JudgedGateway, type ParentJudgement } from './judge-attachment.ts'
 import { backendTlsOf, judgeBackendTls, type BackendTlsJudgement } from './judge-backend-tls.ts'
@@ -40,8 +41,50 @@ export interface TranslatedGatewayApi {
   readonly judgedBackendTls: readonly BackendTlsJudgement[]
 }
 
-/** Pure: the same objects give the same answer, in whatever order they come. */
+/**
+ * Pure: the same objects give the same answer, in whatever order they come. What cannot be read is left out with a Finding, and keeps nothing else from having
+ * its effect.
+ */
 export function translateGatewayApi(objects: GatewayObjects): TranslatedGatewayApi {
+  try {
+    return translate(objects)
+  } catch {
+    return translateReadable(objects)
+  }
+}
+
+function translateReadable(objects: GatewayObjects): TranslatedGatewayApi {
+  const written = WRITTEN.flatMap((list) => (objects[list] ?? []).map((object: KubeObject) => ({ ...object, list })))
+  const { result, findings } = sieve(
+    written,
+    (object) => originOf(object.kind ?? '', object.apiVersion?.split('/')[0] ?? '', object),
+    (some) => {
+      const readable = new Set(some.map(({ list, metadata }) => `${list} ${metadata.namespace}/${metadata.name}`))
+      const kept = WRITTEN.map((list) => [
+        list,
+        (objects[list] ?? []).filter(({ metadata }) => readable.has(`${list} ${metadata.namespace}/${metadata.name}`)),
+      ])
+      return translate({ ...objects, ...(Object.fromEntries(kept) as GatewayObjects) })
+    },
+  )
+  return { ...result, findings: [...findings, ...result.findings] }
+}
+
+/** What people write; those that others refer to come first. */
+const WRITTEN = [
+  'referenceGrants',
+  'gatewayClasses',
+  'gateways',
+  'backendTLSPolicies',
+  'ingressClasses',
+  'httpRoutes',
+  'grpcRoutes',
+  'tcpRoutes',
+  'tlsRoutes',
+  'ingresses',
+] as const satisfies readonly (keyof GatewayObjects)[]
+
+function translate(objects: GatewayObjects): TranslatedGatewayApi {
   const index = indexObjects(objects)
   const judgedGateways = judgeGateways(objects, index)
   const backendCertificates = new Map(

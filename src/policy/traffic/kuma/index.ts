@@ -12,6 +12,7 @@
  *   translate-own       MeshRequestAuthentication, MeshAuthorizationPolicy
  *   normal-conf         durations in milliseconds, percentages as numbers; names stay Kuma's
  *   merging             policiesFor, mergeOutbound, mergeInbound, mergeWhole
+ *   sieve               what cannot be read keeps nothing else from having its effect
  *   default-policies    what holds where nothing is written
  */
 export * from './callers.ts'
@@ -20,5 +21,6 @@ export * from './default-policies.ts'
 export * from './kuma-input.ts'
 export * from './merging.ts'
 export * from './select-proxies.ts'
+export * from './sieve.ts'
 export * from './translate-kuma.ts'
 export * from './translate-own.ts'

@@ -5,6 +5,7 @@ import { messageOf } from '../../../base/errors.ts'
 import type { Finding, TrafficPolicy } from '../input/index.ts'
 import type { Secret } from '../model/index.ts'
 import { originOf, type KumaInput, type KumaResult } from './kuma-input.ts'
+import { sieve } from './sieve.ts'
 import { translateGateways } from './translate-gateways.ts'
 import { translateIdentities, translateMesh, translateTrust } from './translate-mesh.ts'
 import { translateAuthentication, translateAuthorization } from './translate-own.ts'
@@ -12,6 +13,7 @@ import { brokenPolicy, translatePolicy } from './translate-policy.ts'
 import { translateRoute } from './translate-route.ts'
 import { translateServices } from './translate-services.ts'
 
+const SERVICE_KINDS = ['MeshExternalService', 'MeshMultiZoneService', 'MeshService', 'HostnameGenerator'] as const
 const POLICY_KINDS: ReadonlySet<string> = new Set(meshPolicies.map(({ kind }) => kind))
 
 /** All of Kuma's objects, and the mesh's own policies beside them, for the compiler. Pure; an object that cannot be used is left out with a Finding, a policy among them is `broken`. */
@@ -20,11 +22,29 @@ export function translateKuma(input: KumaInput): KumaResult {
   const secrets = new Map<string, Secret>()
   const kuma = input.objects.filter(({ apiVersion }) => apiVersion === 'kuma.io/v1alpha1')
   const own = input.objects.filter(({ apiVersion }) => apiVersion === 'biplane.dev/v1alpha1')
-  const of = (list: readonly KubeObject[], kind: string): KumaObject[] => list.filter((object) => object.kind === kind)
+  const of = (list: readonly KubeObject[], ...kinds: readonly string[]): KumaObject[] =>
+    list.filter(({ kind = '' }) => kinds.includes(kind)) as KumaObject[]
 
-  const settings = translateMesh(of(kuma, 'Mesh'), input.mesh, findings)
-  const mesh = translateIdentities(of(kuma, 'MeshIdentity'), settings.mesh, input.zone ?? 'default', findings)
-  const services = translateServices(kuma, input, secrets, findings)
+  const sieved = <T>(list: readonly KumaObject[], translate: (list: readonly KumaObject[], findings: Finding[]) => T): [T, boolean] => {
+    const {
+      result,
+      unreadable,
+      findings: told,
+    } = sieve(list, originOf, (some) => {
+      const own: Finding[] = []
+      return { made: translate(some, own), own }
+    })
+    findings.push(...told, ...result.own)
+    return [result.made, unreadable.length > 0]
+  }
+  const [said, isMeshUnreadable] = sieved(of(kuma, 'Mesh'), (list, own) => translateMesh(list, input.mesh, own))
+  // whether it asked for less than the most that it can ask for is not known
+  const closed = { mtls: true, defaultMode: 'strict', defaultPermission: 'deny' } as const
+  const settings = isMeshUnreadable ? { ...said, mesh: { ...said.mesh, ...closed } } : said
+  const [mesh] = sieved(of(kuma, 'MeshIdentity'), (list, own) => translateIdentities(list, settings.mesh, input.zone ?? 'default', own))
+  const [services] = sieved(of(kuma, ...SERVICE_KINDS), (list, own) => translateServices(list, input, secrets, own))
+  const [gateways] = sieved(of(kuma, 'MeshGateway'), (list, own) => translateGateways(list, input, secrets, own))
+  const [trust] = sieved(of(kuma, 'MeshTrust'), translateTrust)
   const all = new Map([...input.services, ...services])
   const each = <T>(
     list: readonly KubeObject[],
@@ -64,9 +84,9 @@ export function translateKuma(input: KumaInput): KumaResult {
     policies,
     routes,
     services,
-    gateways: translateGateways(of(kuma, 'MeshGateway'), input, secrets, findings),
+    gateways,
     secrets,
-    trust: translateTrust(of(kuma, 'MeshTrust')),
+    trust,
     skippedDefaults: settings.skippedDefaults,
     findings,
   }
