@@ -6,8 +6,8 @@ import type { ConfigSource } from '../src/data-plane/proxy/runtime/index.ts'
 import { Load } from './proxy-support/load.ts'
 import { ask, askHttp2, Closers, until } from './proxy-support/peers.ts'
 import { Pair } from './proxy-support/pair.ts'
-import { endpoints, meshCluster, routesTo } from './proxy-support/resources.ts'
-import { spiffeId } from './proxy-support/sidecar.ts'
+import { allowed, endpoints, meshCluster, routesTo } from './proxy-support/resources.ts'
+import { DOMAIN, Mesh, spiffeId } from './proxy-support/sidecar.ts'
 
 let pair: Pair
 let closers: Closers
@@ -232,4 +232,52 @@ describe('an address that is new to a sidecar', () => {
     expect(asked.length - released.length).toBeLessThanOrEqual(2_048)
     expect(released).not.toContain(routesOf({ address: '10.96.9.1', port: 80 }))
   }, 20_000)
+})
+
+describe('identities, under load', () => {
+  it('are renewed, and the authority is changed: added, switched to, retired; no request is lost', async () => {
+    const [old, young] = [new Mesh(), new Mesh()]
+    const both = { [DOMAIN]: [...Object.values(old.trust), ...Object.values(young.trust)].flat() }
+    let trust: Readonly<Record<string, readonly string[]>> = old.trust
+    let authority = old
+    const signer = (account: string) => (csr: string) => Promise.resolve({ ...authority.sign(csr, spiffeId(account)), trust })
+    const rotating = new Pair(14, 'raw', {
+      client: { mesh: old, identity: { sign: signer('web'), random: () => 0 } },
+      server: { mesh: old, identity: { sign: signer('db'), random: () => 0 } },
+    })
+    const sidecars = [rotating.client, rotating.server]
+    try {
+      await rotating.start()
+      const app = await rotating.closers.http(rotating.server.address, (_, response) => response.end('served'))
+      const vip = rotating.service('http', app, { rbac: allowed(spiffeId('web')) })
+      const load = new Load(rotating.dialed, 4)
+      /** Everything is done by new connections, with a certificate of the authority of now. */
+      const renewed = async (): Promise<void> => {
+        for (const [i, { identity }] of sidecars.entries()) {
+          const before = identity.material?.certificate
+          identity.want({ spiffeId: spiffeId(i === 0 ? 'web' : 'db'), issuer: `${authority.authority.id} ${Math.random()}` })
+          await until(() => identity.material?.certificate !== before, 10_000)
+          rotating.server.runtime.drainInbound()
+          await load.more(10)
+        }
+      }
+      await load.more(10)
+      await renewed()
+      trust = both
+      for (const { identity } of sidecars) identity.setTrust(both)
+      rotating.server.runtime.drainInbound()
+      await load.more(10)
+      authority = young
+      await renewed()
+      trust = young.trust
+      for (const { identity } of sidecars) identity.setTrust(young.trust)
+      rotating.server.runtime.drainInbound()
+      await load.more(10)
+      expect(await load.stop()).toEqual([])
+      expect(rotating.client.metric('envoy_cluster_upstream_cx_total', vip.address)).toBeGreaterThanOrEqual(7)
+      expect(rotating.client.metric('envoy_cluster_upstream_cx_connect_fail', vip.address)).toBe(0)
+    } finally {
+      await rotating.close()
+    }
+  }, 40_000)
 })
