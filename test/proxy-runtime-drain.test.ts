@@ -1,7 +1,7 @@
 import { Agent, type ServerResponse } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { MESH_PORT, type Protocol, type SocketAddress } from '../src/policy/traffic/model/index.ts'
+import { MESH_PORT, outboundName, type Protocol, type SocketAddress } from '../src/policy/traffic/model/index.ts'
 import { Load } from './proxy-support/load.ts'
 import { ask, askHttp2, until } from './proxy-support/peers.ts'
 import { Pair } from './proxy-support/pair.ts'
@@ -91,6 +91,19 @@ describe('a proxy that is told to stop', () => {
     await pair.server.runtime.stopListening()
     await pair.server.runtime.close()
     await client.closed(1_000)
+  })
+})
+
+describe('a connection whose listener is gone', () => {
+  it('is still one of the proxy, and ends with it', async () => {
+    const app = await pair.closers.tcp(pair.server.address, (socket) => void socket.pipe(socket))
+    const vip = pair.service('tcp', app)
+    const client = await (await pair.closers.connect(pair.dialed)).say('x').hears('x')
+    pair.client.forget('listeners', outboundName(vip.address, vip.port))
+    expect(pair.client.runtime.connections).toBe(1)
+    await pair.client.runtime.close()
+    await client.closed(1_000)
+    await until(() => pair.client.runtime.connections === 0)
   })
 })
 

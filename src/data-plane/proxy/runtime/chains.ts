@@ -21,6 +21,8 @@ export interface ChainDeps {
 export class Chains {
   readonly #deps: ChainDeps
   readonly #chains = new Map<string, LiveChain>()
+  /** Not there any more, but for connections that have not ended. */
+  readonly #gone = new Set<LiveChain>()
   #snapshot: ProxySnapshot
 
   constructor(snapshot: ProxySnapshot, deps: ChainDeps) {
@@ -28,8 +30,10 @@ export class Chains {
     this.#deps = deps
   }
 
+  /** Those that connections may still be on, gone or not. */
   get all(): Iterable<LiveChain> {
-    return this.#chains.values()
+    this.#forgetEnded()
+    return [...this.#chains.values(), ...this.#gone]
   }
 
   /** As the snapshot of now has it. @throws Error for one that is not there (any more) */
@@ -56,12 +60,14 @@ export class Chains {
   /** What has changed is compiled anew; what cannot be executed keeps what it was, and what is gone ends its connections. */
   update(snapshot: ProxySnapshot): void {
     this.#snapshot = snapshot
+    this.#forgetEnded()
     for (const [key, live] of this.#chains) {
       const { listener: before, chain: old } = live.source
       const listener = snapshot.listeners.get(before.name)
       const chain = listener?.chains.find(({ name }) => name === old.name)
       if (!listener || !chain) {
         this.#chains.delete(key)
+        if (live.connections.size > 0) this.#gone.add(live)
         for (const connection of live.connections) connection.end(lingerOf(before, connection))
         continue
       }
@@ -76,6 +82,10 @@ export class Chains {
         })
       }
     }
+  }
+
+  #forgetEnded(): void {
+    for (const live of this.#gone) if (live.connections.size === 0) this.#gone.delete(live)
   }
 
   #sourceOf(listener: Listener, chain: FilterChain): ChainSource {
