@@ -103,6 +103,10 @@ export const FILTERS: readonly HttpFilter[] = [
         principals: [{ spiffeId: { exact: 'spiffe://mesh.test/ns/a/sa/web' } }, { spiffeId: { prefix: 'spiffe://mesh.test/ns/b/' } }],
         responseBandwidth: { bytesPerSecond: 51_200, percentage: 100 },
       },
+      {
+        notPrincipals: [{ spiffeId: { exact: 'spiffe://mesh.test/ns/a/sa/web' } }],
+        delay: { ms: 10, percentage: 100 },
+      },
     ],
   },
 ]

@@ -1,5 +1,12 @@
 /** A configuration that uses every member of the model at least once, for peers that judge whether what is made of it is valid. */
-import { INBOUND_ANY, INVALID_CLUSTER, OUTBOUND_ANY, type Cluster, type LoadBalancer, type Route } from '../../src/policy/traffic/model/index.ts'
+import {
+  INBOUND_ANY,
+  INVALID_CLUSTER,
+  OUTBOUND_ANY,
+  type Cluster,
+  type LoadBalancer,
+  type Route,
+} from '../../src/policy/traffic/model/index.ts'
 import type { EnvoyInput } from '../../src/control-plane/mesh/envoy/index.ts'
 import { FILTERS, rbac } from './every-filter.ts'
 import type { MeshCa } from './mesh-ca.ts'

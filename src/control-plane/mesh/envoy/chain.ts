@@ -110,7 +110,7 @@ function waysOf(chain: FilterChain, { settings }: ListenerContext, note: Note): 
 function callers({ connection }: FilterChain, note: Note): readonly StringMatch[] {
   const rbac = connection?.rbac
   if (!rbac || rbac.dryRun) return []
-  const allowed = [...rbac.allow, ...rbac.shadowDeny].flatMap(({ principals }) => (principals.length === 0 ? [{}] : principals))
+  const allowed = rbac.allow.flatMap(({ principals }) => (principals.length === 0 ? [{}] : principals))
   const names = allowed.flatMap(({ spiffeId }) => (spiffeId ? [spiffeId] : []))
   const byName = rbac.otherwise === 'deny' && names.length > 0 && names.length === allowed.length
   if (rbac.deny.length > 0 || (rbac.otherwise === 'deny' && !byName)) {

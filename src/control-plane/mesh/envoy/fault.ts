@@ -7,10 +7,13 @@ import { percent, type Json, type Note } from './resource.ts'
  * their identity.
  */
 export function faultConfigs({ faults, name }: FaultFilter, note: Note): readonly Json[] {
-  return faults.map(({ principals, abort, delay, responseBandwidth }) => {
-    const headers = principals === undefined ? undefined : callerHeaders(principals, name, note)
+  return faults.map(({ principals, notPrincipals = [], abort, delay, responseBandwidth }) => {
+    const headers = [
+      ...(principals === undefined ? [] : callerHeaders(principals, name, note)),
+      ...notPrincipals.flatMap((principal) => otherHeaders(principal, name, note)),
+    ]
     return {
-      headers,
+      headers: headers.length > 0 ? headers : undefined,
       abort: abort && { http_status: abort.status, percentage: percent(abort.percentage) },
       delay: delay && delay.ms > 0 ? { fixed_delay: delay.ms, percentage: percent(delay.percentage) } : undefined,
       response_rate_limit: responseBandwidth && {
@@ -41,6 +44,15 @@ function callerHeaders(principals: readonly Principal[], name: string, note: Not
   })
   // one of them is everybody
   return patterns.includes(undefined) ? [] : [xfcc(patterns.length === 0 ? '[^\\s\\S]' : patterns.join('|'))]
+}
+
+/** All callers but one; all must match. */
+function otherHeaders(principal: Principal, name: string, note: Note): readonly Json[] {
+  warn(principal, name, note)
+  const { spiffeId, notSpiffeId } = principal
+  if (notSpiffeId) note(`fault filter ${name}: a caller that is left out is given by what it is not; it is not left out`)
+  if (notSpiffeId || !spiffeId) return []
+  return [{ ...xfcc(uriPattern(spiffeId)), invert_match: true, treat_missing_header_as_empty: true }]
 }
 
 function warn(principal: Principal, name: string, note: Note): void {

@@ -55,6 +55,12 @@ function partsOf(filter: HttpFilter, scope: RbacScope, note: Note): readonly Par
         return { name: `${name}.${index}`, config, override: config, placeholder: any(FAULT) }
       })
     case 'rateLimit': {
+      // its buckets know no callers: a limit for some must not be one for all
+      if (filter.principals) {
+        note(`rate limit ${name}: limits of certain callers are left out, Envoy's are for all of them`)
+        return []
+      }
+      if (filter.notPrincipals) note(`rate limit ${name}: callers with a limit of their own are counted here, too`)
       const config = any(RATE_LIMIT, rateLimit(filter))
       return [{ name, config, override: filter.bucket ? config : OFF, placeholder: any(RATE_LIMIT, { stat_prefix: name }) }]
     }

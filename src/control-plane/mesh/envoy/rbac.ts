@@ -16,12 +16,11 @@ export interface RbacHalves {
 }
 
 /**
- * `rules` and `shadow_rules` of two RBAC filters. A shadow denial lets pass and is counted (`shadow_denied`), so it is among the allowed ones too; a dry run has
- * shadow rules alone. Source: Envoy documentation, role based access control filter.
+ * `rules` and `shadow_rules` of two RBAC filters. A shadow denial decides nothing and is counted (`shadow_denied`); a dry run has shadow rules alone. Source: Envoy documentation, role based access control filter.
  */
 export function rbacHalves(rbac: Rbac, scope: RbacScope): RbacHalves {
   const rules = (action: 'DENY' | 'ALLOW', list: readonly RbacRule[]): Json => ({ action, policies: policiesOf(list, scope) })
-  const allowed = rbac.otherwise === 'allow' ? undefined : rules('ALLOW', [...rbac.allow, ...rbac.shadowDeny])
+  const allowed = rbac.otherwise === 'allow' ? undefined : rules('ALLOW', rbac.allow)
   if (rbac.dryRun) {
     return { deny: { shadow_rules: rules('DENY', [...rbac.deny, ...rbac.shadowDeny]) }, allow: allowed ? { shadow_rules: allowed } : {} }
   }

@@ -1,17 +1,17 @@
 import type { Random } from '../../../base/backoff.ts'
 import type { Clock } from '../../../base/clock.ts'
-import { compilePrincipal } from '../../../policy/traffic/evaluate/index.ts'
+import { compileCallers } from '../../../policy/traffic/evaluate/index.ts'
 import type { FaultFilter } from '../../../policy/traffic/model/index.ts'
 import type { Exchange, Layer, Service } from '../contract.ts'
 import type { HttpStats } from '../telemetry/stats.ts'
 import { peerOf } from './access.ts'
 import { stateOf } from './request-state.ts'
 
-/** Delays, refuses or slows down a share of the requests, as asked for: delays first, then aborts. */
+/** Delays, refuses or slows down a share of the requests, as asked for: delays first, then aborts. @throws MatchError */
 export function createFaultLayer(filter: FaultFilter, stats: HttpStats, clock: Clock, random: Random): Layer {
   const faults = filter.faults.map((fault) => {
-    const tests = fault.principals?.map(compilePrincipal)
-    return { fault, isMeant: (exchange: Exchange) => !tests || tests.some((test) => test(peerOf(exchange.connection))) }
+    const isCaller = compileCallers(fault)
+    return { fault, isMeant: (exchange: Exchange) => isCaller(peerOf(exchange.connection)) }
   })
   const draw = (percentage: number): boolean => random() * 100 < percentage
   const { table } = stats

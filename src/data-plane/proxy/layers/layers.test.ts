@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../../../base/fake-clock.ts'
-import { INVALID_CLUSTER, type Rbac } from '../../../policy/traffic/model/index.ts'
+import { INVALID_CLUSTER, type HttpFilter, type Rbac } from '../../../policy/traffic/model/index.ts'
 import type { UpstreamFailure } from '../contract.ts'
 import { MetricTable } from '../telemetry/metric-table.ts'
 import { connectionStats } from '../telemetry/stats.ts'
@@ -240,6 +240,30 @@ describe('filters', () => {
       .cluster()
       .build([route()], [fault({ principals: [{ authenticated: true }], abort: { status: 418, percentage: 100 } })])
     expect(others.send().attempts).toHaveLength(1)
+  })
+
+  it('limits and harms the callers that are meant, and no others', () => {
+    const ids = ['web', 'admin'].map((name) => ({ spiffeId: { exact: `spiffe://mesh.test/ns/a/sa/${name}` } }))
+    const [web, admin] = ids
+    const none = { maxTokens: 1, tokensPerFill: 1, fillIntervalMs: 1e9 }
+    const send = (filters: readonly HttpFilter[], peer: string | undefined): (number | undefined)[] => {
+      const fixture = new StackFixture().cluster().build([route()], filters)
+      const connection = peer === undefined ? {} : { tls: { peer, serverName: '', version: '', cipher: '' } }
+      return [1, 2].map(() => fixture.send({ connection }).reply?.status)
+    }
+    const limits: HttpFilter[] = [
+      { type: 'rateLimit', name: 'web', bucket: none, status: 420, principals: [web!] },
+      { type: 'rateLimit', name: 'others', bucket: { ...none, maxTokens: 2 }, notPrincipals: [web!, admin!] },
+    ]
+    expect(send(limits, 'spiffe://mesh.test/ns/a/sa/web')).toEqual([undefined, 420])
+    expect(send(limits, 'spiffe://mesh.test/ns/a/sa/admin')).toEqual([undefined, undefined])
+    expect(send([{ ...limits[1]!, bucket: none } as HttpFilter], undefined)).toEqual([undefined, 429])
+    const faults: HttpFilter[] = [
+      { type: 'fault', name: 'f', faults: [{ notPrincipals: [web!], abort: { status: 418, percentage: 100 } }] },
+    ]
+    expect(send(faults, 'spiffe://mesh.test/ns/a/sa/web')).toEqual([undefined, undefined])
+    expect(send(faults, 'spiffe://mesh.test/ns/a/sa/admin')).toEqual([418, 418])
+    expect(send(faults, undefined)).toEqual([418, 418])
   })
 
   it('judges connections', () => {

@@ -184,6 +184,8 @@ describe('rbac', () => {
     expect(compileRbac({ ...none, otherwise: 'allow' }).decide(peer)).toEqual({ verdict: 'allow', rule: 'none' })
     expect(compileRbac({ ...none, allow: [rule('x')], deny: [rule('y')] }).decide(peer)).toEqual({ verdict: 'deny', rule: 'y' })
     expect(compileRbac({ ...none, allow: [rule('x')], shadowDeny: [rule('y')] }).decide(peer)).toEqual({ verdict: 'shadowDeny', rule: 'y' })
+    // on trial it decides nothing: who is allowed by no other rule stays out
+    expect(compileRbac({ ...none, shadowDeny: [rule('y')] }).decide(peer)).toEqual({ verdict: 'deny', rule: 'none' })
     expect(compileRbac({ ...none, dryRun: true }).decide(peer)).toEqual({ verdict: 'shadowDeny', rule: 'none' })
   })
 

@@ -117,6 +117,16 @@ function compileRule(rule: RbacRule, verdict: RbacDecision['verdict']): Compiled
   }
 }
 
+/** Who is meant by filters that are for some callers: those of `principals` (absent: all) but for those of `notPrincipals`. @throws MatchError */
+export function compileCallers(callers: {
+  readonly principals?: readonly Principal[]
+  readonly notPrincipals?: readonly Principal[]
+}): (peer: Peer) => boolean {
+  const meant = callers.principals?.map((principal) => compilePrincipal(principal))
+  const others = (callers.notPrincipals ?? []).map((principal) => compilePrincipal(principal))
+  return (peer) => (!meant || meant.some((test) => test(peer))) && !others.some((test) => test(peer))
+}
+
 /** Whether somebody is meant by a principal; all of its fields must fit. @throws MatchError */
 export function compilePrincipal(principal: Principal): (peer: Peer, claims?: Claims) => boolean {
   const { spiffeId, notSpiffeId, authenticated, sourceIps, notSourceIps, serverName, claims } = principal

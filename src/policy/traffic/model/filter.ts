@@ -9,8 +9,9 @@ export interface TokenBucket {
 }
 
 /**
- * Who may do what. Order of judgement: a `deny` rule that matches refuses; a `shadowDeny` rule that matches lets pass and says so in logs and metrics; an
- * `allow` rule that matches lets pass; else `otherwise`.
+ * Who may do what. Order of judgement: a `deny` rule that matches refuses; an `allow` rule that matches lets pass; else `otherwise`. A `shadowDeny` rule
+ * decides nothing: what passes although it matches is told in logs and metrics as what it would have refused. Whoever is to pass by it alone stands in
+ * `allow`, too.
  */
 export interface Rbac {
   readonly deny: readonly RbacRule[]
