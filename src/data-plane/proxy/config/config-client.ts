@@ -18,6 +18,8 @@ const BACKOFF = { baseMs: 100, maxMs: 30_000, jitter: 0.5 }
 const GOOD_MS = 10_000
 const PING_MS = 15_000
 const SAVE_MS = 1_000
+/** google.rpc.Code. */
+const INTERNAL = 13
 
 export interface ConfigClientOptions {
   readonly node: Node
@@ -27,8 +29,11 @@ export interface ConfigClientOptions {
   readonly headers: () => Promise<Readonly<Record<string, string>>>
   /** Where the last good configuration is kept; undefined: nowhere. */
   readonly file?: string
-  /** A new whole configuration. */
-  readonly onSnapshot: (snapshot: ProxySnapshot) => void
+  /**
+   * A new whole configuration. The control plane is told that it was taken when what this returns resolves: when it is in force, though that be elsewhere; a rejection
+   * refuses it.
+   */
+  readonly onSnapshot: (snapshot: ProxySnapshot) => void | Promise<void>
   /** The control plane has said something, though the configuration may be the same: that a resource does not exist, for one. */
   readonly onResponse?: () => void
   readonly clock: Clock
@@ -61,6 +66,8 @@ export class ConfigClient {
   #failures = 0
   #closed = false
   #told: ProxySnapshot | undefined
+  /** Until what was told is in force, with why it is not; undefined: it is. */
+  #taking: Promise<string | undefined> | undefined
   #saving: Promise<void> | undefined
   #unsaved = false
   #followDue = false
@@ -175,15 +182,18 @@ export class ConfigClient {
     stream.on('error', (error) => failed(error.message))
     stream.on('close', () => failed('the stream ended'))
     stream.on('data', (chunk: Buffer) => {
+      const answers: DeltaDiscoveryRequest[] = []
       try {
-        for (const message of reader.push(chunk)) this.#send(stream, this.#state.receive(decodeDeltaResponse(message)))
+        for (const message of reader.push(chunk)) answers.push(this.#state.receive(decodeDeltaResponse(message)))
       } catch (error) {
         stream.close(constants.NGHTTP2_PROTOCOL_ERROR)
         return failed(`the control plane sent no discovery responses: ${messageOf(error)}`)
       }
       this.#status = { connected: true, lastContactMs: this.#options.clock.now() }
-      for (const request of this.#state.follow()) this.#send(stream, request)
+      const requests = this.#state.follow()
       this.#tell()
+      this.#answer(stream, answers)
+      for (const request of requests) this.#send(stream, request)
       this.#options.onResponse?.()
     })
     this.#stream = stream
@@ -221,10 +231,30 @@ export class ConfigClient {
     const { snapshot } = this.#state
     if (snapshot === this.#told) return
     this.#told = snapshot
-    this.#options.onSnapshot(snapshot)
+    const taken = this.#options.onSnapshot(snapshot)
+    if (taken) this.#take(taken)
     if (this.#options.file === undefined || this.#unsaved) return
     this.#unsaved = true
     this.#after(SAVE_MS, () => void this.#save())
+  }
+
+  #take(taken: Promise<void>): void {
+    const before = this.#taking
+    const taking: Promise<string | undefined> = Promise.all([before, taken.then(() => undefined, messageOf)]).then(([earlier, problem]) => {
+      if (this.#taking === taking) this.#taking = undefined
+      return problem ?? earlier
+    })
+    this.#taking = taking
+  }
+
+  /** One after another, as responses came. */
+  #answer(stream: ClientHttp2Stream, answers: readonly DeltaDiscoveryRequest[]): void {
+    const send = (problem?: string): void => {
+      for (const answer of answers)
+        this.#send(stream, problem === undefined ? answer : { ...answer, errorDetail: { code: INTERNAL, message: problem } })
+    }
+    if (this.#taking) void this.#taking.then(send)
+    else send()
   }
 
   async #save(): Promise<void> {

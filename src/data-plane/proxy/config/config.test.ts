@@ -198,6 +198,11 @@ async function controlPlane(path: string, answer: (request: DeltaDiscoveryReques
   return server
 }
 
+interface Given {
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
 const sent = (type: ResourceType, value: Resource): Buffer =>
   grpcFrame(
     deltaResponse({
@@ -287,6 +292,37 @@ describe('a client', () => {
     await heard.promise
     expect(one.isMissing('listener', 'nobody')).toBe(true)
     expect(one.snapshot).toBe(before)
+  })
+
+  it.each<[string, (give: Given) => void, string | undefined]>([
+    ['confirms what it was told when that is in force, not before', (give) => give.resolve(), undefined],
+    ['refuses what could not be put in force', (give) => give.reject(new Error('nobody takes it')), 'nobody takes it'],
+  ])('%s', async (_, finish, problem) => {
+    const where = await folder()
+    const answers: DeltaDiscoveryRequest[] = []
+    const answered = later<void>()
+    await controlPlane(join(where, 's'), (request) => {
+      if (request.responseNonce === '') return request.subscribe.length > 0 ? sent('endpoints', endpoints('c')) : undefined
+      answers.push(request)
+      answered.resolve()
+      return undefined
+    })
+    const told = later<void>()
+    let give: Given = { resolve: () => {}, reject: () => {} }
+    const one = client(join(where, 's'), {
+      onSnapshot: () => {
+        told.resolve()
+        return new Promise<void>((resolve, reject) => (give = { resolve, reject }))
+      },
+    })
+    one.want('endpoints', 'c')
+    await one.start()
+    await told.promise
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(answers).toEqual([])
+    finish(give)
+    await answered.promise
+    expect(answers.map(({ responseNonce, errorDetail }) => [responseNonce, errorDetail?.message])).toEqual([['1', problem]])
   })
 
   it('giant messages: the stream ends with the reason', async () => {

@@ -5,11 +5,13 @@
  *     plan-renewal      pure: when to ask for the next one
  *     identity-store    the file
  *   ask-certificate     asks the control plane to sign, through the node agent
+ *   given-identity      the same in another process of the proxy, which is told it
  *   mesh-tls            secure contexts of that identity, made once for each certificate and shared by all connections
  *   peer-identity       the SPIFFE ID of a peer, checked against the bundle of its own trust domain
  *   spiffe-id           the syntax of SPIFFE IDs
  */
 export { askCertificate, type AskOptions } from './ask-certificate.ts'
+export { GivenIdentity, identityMessage, type IdentityMessage } from './given-identity.ts'
 export { loadIdentity, saveIdentity, type StoredIdentity } from './identity-store.ts'
 export { createMeshTls, type MeshTls } from './mesh-tls.ts'
 export { PeerError, peerIdentity, spiffeIdOf, type TrustBundles } from './peer-identity.ts'

@@ -2,6 +2,7 @@
  * What a proxy tells of its work.
  *
  *   metric-table    numbers in one array; Prometheus text
+ *   sum-metrics     numbers of several processes as those of one
  *   stats           slots under Envoy's names: of clusters, HTTP connection managers, connections
  *   access-logger   a line for each exchange
  *     log-format    Envoy's command operators in text and JSON; log-operators, start-time: their meaning
@@ -15,3 +16,4 @@ export { openFdSink, openFileSink, openTcpSink } from './log-sinks.ts'
 export { LogWriter, type LineSink } from './log-writer.ts'
 export { BlockLayout, MetricTable, type BlockMetric, type RenderOptions } from './metric-table.ts'
 export { clusterStats, connectionStats, httpStats, type ClusterStats, type ConnectionStats, type HttpStats } from './stats.ts'
+export { MetricSum } from './sum-metrics.ts'

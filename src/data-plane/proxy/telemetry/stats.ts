@@ -47,6 +47,13 @@ const CLUSTER_GAUGES = {
   retriesOpen: 'circuit_breakers_default_rq_retry_open',
 } as const
 
+/** Gauges that workers of one proxy do not share out among them: each has the same endpoints, and a breaker is open or not. */
+export const SAME_EVERYWHERE: ReadonlySet<string> = new Set(
+  (['members', 'healthy', 'ejectionsActive', 'connectionsOpen', 'pendingOpen', 'requestsOpen', 'retriesOpen'] as const).map(
+    (gauge) => `envoy_cluster_${CLUSTER_GAUGES[gauge]}`,
+  ),
+)
+
 type Slots<T> = { readonly [K in keyof T]: number }
 
 /** Slots of one cluster. */
