@@ -1,5 +1,13 @@
-import type { Listener, Origin, Resource, ResourceOfType, ResourceType } from '../../../policy/traffic/model/index.ts'
+import {
+  TYPE_URL,
+  type Listener,
+  type Origin,
+  type Resource,
+  type ResourceOfType,
+  type ResourceType,
+} from '../../../policy/traffic/model/index.ts'
 import { encode } from '../../../protocols/xds/index.ts'
+import { settingsAsTheyAre } from '../xds/biplane-generator.ts'
 import type { GeneratedResource, Generator, ResourceRef, SourceResource } from '../xds/contract.ts'
 import { generateEnvoy, type EnvoyInput } from './generate.ts'
 import { ENVOY_TYPE, type EnvoyType, type Json, type Unsupported } from './resource.ts'
@@ -17,7 +25,7 @@ const TYPES = Object.keys(ENVOY_TYPE) as readonly EnvoyType[]
 export function envoyGenerator(options: EnvoyGeneratorOptions): Generator {
   return {
     kind: 'envoy',
-    typeUrls: TYPES.map((type) => ENVOY_TYPE[type]),
+    typeUrls: [TYPE_URL.proxy, ...TYPES.map((type) => ENVOY_TYPE[type])],
     generate(proxy, resources) {
       const [settings] = valuesOf(resources, 'proxy')
       if (!settings) return []
@@ -33,7 +41,10 @@ export function envoyGenerator(options: EnvoyGeneratorOptions): Generator {
       const { resources: made, unsupported } = generateEnvoy(input)
       options.unsupported?.(proxy, unsupported)
       const origins = originsOf(resources)
-      return TYPES.flatMap((type) => made[type].map(({ name, value }) => generated(type, name, value, origins(type, name))))
+      return [
+        ...settingsAsTheyAre(resources),
+        ...TYPES.flatMap((type) => made[type].map(({ name, value }) => generated(type, name, value, origins(type, name)))),
+      ]
     },
   }
 }

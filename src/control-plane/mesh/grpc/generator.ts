@@ -1,6 +1,8 @@
 import { ENVOY_TYPE } from '../envoy/index.ts'
 import { generated, valuesOf } from '../envoy/generator.ts'
 import type { Place, Unsupported } from '../envoy/index.ts'
+import { TYPE_URL } from '../../../policy/traffic/model/index.ts'
+import { settingsAsTheyAre } from '../xds/biplane-generator.ts'
 import type { Generator } from '../xds/contract.ts'
 import { generateGrpc } from './generate.ts'
 
@@ -17,7 +19,7 @@ const TYPES = ['cluster', 'endpoints', 'route', 'listener'] as const
 export function grpcGenerator(options: GrpcGeneratorOptions): Generator {
   return {
     kind: 'grpc',
-    typeUrls: TYPES.map((type) => ENVOY_TYPE[type]),
+    typeUrls: [TYPE_URL.proxy, ...TYPES.map((type) => ENVOY_TYPE[type])],
     generate(proxy, resources) {
       const [settings] = valuesOf(resources, 'proxy')
       if (!settings) return []
@@ -32,9 +34,10 @@ export function grpcGenerator(options: GrpcGeneratorOptions): Generator {
       })
       options.unsupported?.(proxy, unsupported)
       const origins = new Map(resources.map((one) => [`${one.type} ${one.value.name}`, one.origins]))
-      return TYPES.flatMap((type) =>
-        made[type].map(({ name, value }) => generated(type, name, value, origins.get(`${type} ${name}`) ?? [])),
-      )
+      return [
+        ...settingsAsTheyAre(resources),
+        ...TYPES.flatMap((type) => made[type].map(({ name, value }) => generated(type, name, value, origins.get(`${type} ${name}`) ?? []))),
+      ]
     },
   }
 }

@@ -42,6 +42,11 @@ interface Entry {
   readonly stream: StreamState
   readonly kind: ClientKind
   readonly sinceMs: number
+}
+
+/** Streams of one proxy, oldest first: another data plane and what stands beside it have one each, and a dead one may not have been noticed yet. */
+interface Streams {
+  readonly entries: Set<Entry>
   /** The proxy does not exist any more. */
   forgotten?: true
   /** By name of the origin; absent: has to be counted again. */
@@ -54,7 +59,7 @@ const MAX_GONE = 10_000
 /** What is in force where: acknowledgements and refusals of all streams, by proxy and by the object that the configuration comes from. */
 export class Truth {
   readonly #live: Map<StreamState, Entry> = new Map()
-  readonly #byProxy: Map<string, Set<Entry>> = new Map()
+  readonly #byProxy: Map<string, Streams> = new Map()
   readonly #gone: Map<string, ProxyTruth> = new Map()
   readonly #listeners: Set<() => void> = new Set()
   readonly #quarantine: Quarantine | undefined
@@ -68,38 +73,42 @@ export class Truth {
   add(stream: StreamState, kind: ClientKind, sinceMs: number): void {
     const entry: Entry = { stream, kind, sinceMs }
     this.#live.set(stream, entry)
-    const entries = this.#byProxy.get(stream.proxy)
-    if (entries) entries.add(entry)
-    else this.#byProxy.set(stream.proxy, new Set([entry]))
+    const streams = this.#byProxy.get(stream.proxy)
+    if (streams) streams.entries.add(entry)
+    else this.#byProxy.set(stream.proxy, { entries: new Set([entry]) })
     this.#gone.delete(stream.proxy)
+    delete streams?.summary
   }
 
   remove(stream: StreamState): void {
     const entry = this.#live.get(stream)
-    if (!entry) return
+    const streams = this.#byProxy.get(stream.proxy)
+    if (!entry || !streams) return
     this.#live.delete(stream)
-    const entries = this.#byProxy.get(stream.proxy)
-    entries?.delete(entry)
+    const last = truthOf(streams, this.#monotonic())
+    streams.entries.delete(entry)
+    delete streams.summary
     // a proxy that has dialled again before its old stream was noticed to be dead is not gone
-    if (entries && entries.size > 0) return this.#tell()
+    if (streams.entries.size > 0) return this.#tell()
     this.#byProxy.delete(stream.proxy)
-    if (entry.forgotten) return this.#tell()
+    if (streams.forgotten) return this.#tell()
     if (this.#gone.size >= MAX_GONE) this.#gone.delete(this.#gone.keys().next().value as string)
-    this.#gone.set(stream.proxy, { ...this.#truthOf(entry), connected: false })
+    this.#gone.set(stream.proxy, { ...last, connected: false })
     this.#tell()
   }
 
-  /** The proxy does not exist any more: it is not shown once its stream has ended. */
+  /** The proxy does not exist any more: it is not shown once its streams have ended. */
   forget(proxy: string): void {
     this.#gone.delete(proxy)
-    for (const entry of this.#byProxy.get(proxy) ?? []) entry.forgotten = true
+    const streams = this.#byProxy.get(proxy)
+    if (streams) streams.forgotten = true
   }
 
   /** Something was sent, confirmed or subscribed. */
   touch(stream: StreamState): void {
-    const entry = this.#live.get(stream)
-    if (!entry) return
-    delete entry.summary
+    const streams = this.#byProxy.get(stream.proxy)
+    if (!streams) return
+    delete streams.summary
     this.#tell()
   }
 
@@ -121,13 +130,11 @@ export class Truth {
   /** How far one object has come, on the proxies that are connected. */
   of(origin: Origin): OriginAcks {
     const name = originName(origin)
-    // of two streams of one proxy the younger counts
-    const standings = new Map<string, Standing>()
-    for (const entry of this.#live.values()) {
-      const standing = this.#summaryOf(entry).get(name)
-      if (standing) standings.set(entry.stream.proxy, standing)
+    const list: (readonly [proxy: string, standing: Standing])[] = []
+    for (const [proxy, streams] of this.#byProxy) {
+      const standing = (streams.summary ??= summarize(streams)).get(name)
+      if (standing) list.push([proxy, standing])
     }
-    const list = [...standings]
     return {
       total: list.length,
       acked: list.filter(([, { state }]) => state === 'acked').length,
@@ -135,37 +142,49 @@ export class Truth {
     }
   }
 
-  /** All proxies, sorted by name; each once, by its youngest stream. */
+  /** All proxies, sorted by name; each once, whatever number of streams it has. */
   proxies(): readonly ProxyTruth[] {
-    const youngest = new Map([...this.#live.values()].map((entry) => [entry.stream.proxy, entry] as const))
-    const list = [...[...youngest.values()].map((entry) => this.#truthOf(entry)), ...this.#gone.values()]
+    const now = this.#monotonic()
+    const list = [...[...this.#byProxy.values()].map((streams) => truthOf(streams, now)), ...this.#gone.values()]
     return list.toSorted((a, b) => (a.proxy < b.proxy ? -1 : a.proxy > b.proxy ? 1 : 0))
   }
 
   #tell(): void {
     for (const listener of this.#listeners) listener()
   }
+}
 
-  #summaryOf(entry: Entry): ReadonlyMap<string, Standing> {
-    return (entry.summary ??= summarize(entry.stream))
+/** Of each type the youngest stream that asks for it. */
+function youngestOf({ entries }: Streams): ReadonlyMap<string, { readonly stream: StreamState; readonly state: TypeState }> {
+  const types = new Map<string, { readonly stream: StreamState; readonly state: TypeState }>()
+  for (const { stream } of entries) for (const [typeUrl, state] of stream.types) types.set(typeUrl, { stream, state })
+  return types
+}
+
+function truthOf(streams: Streams, now: number): ProxyTruth {
+  const [first, ...others] = streams.entries
+  if (!first) throw new Error('a proxy without a stream')
+  const youngest = others.at(-1) ?? first
+  return {
+    proxy: first.stream.proxy,
+    kind: youngest.kind,
+    connected: true,
+    sinceMs: youngest.sinceMs,
+    lastContactMs: Math.max(...[...streams.entries].map(({ stream }) => stream.lastContactMs)),
+    types: [...youngestOf(streams).values()].map(({ state }) => typeTruth(state, now)),
   }
+}
 
-  #truthOf({ stream, kind, sinceMs }: Entry): ProxyTruth {
-    const types = [...stream.types.values()].map((state) => this.#typeOf(state))
-    return { proxy: stream.proxy, kind, connected: true, sinceMs, lastContactMs: stream.lastContactMs, types }
-  }
-
-  #typeOf(state: TypeState): ProxyTypeTruth {
-    const { typeUrl, outstanding } = state
-    return {
-      typeUrl,
-      type: TYPE_NAMES.get(typeUrl) ?? typeUrl,
-      resources: countInForce(state),
-      ...(state.acked === '' ? {} : { acked: state.acked, ackedAtMs: state.ackedAtMs }),
-      ...(outstanding ? { pending: outstanding.nonce } : {}),
-      refused: [...state.refused].map(([name, { reason, atMs }]) => ({ name, reason, atMs })),
-      staleMs: outstanding ? this.#monotonic() - outstanding.sentAt : 0,
-    }
+function typeTruth(state: TypeState, now: number): ProxyTypeTruth {
+  const { typeUrl, outstanding } = state
+  return {
+    typeUrl,
+    type: TYPE_NAMES.get(typeUrl) ?? typeUrl,
+    resources: countInForce(state),
+    ...(state.acked === '' ? {} : { acked: state.acked, ackedAtMs: state.ackedAtMs }),
+    ...(outstanding ? { pending: outstanding.nonce } : {}),
+    refused: [...state.refused].map(([name, { reason, atMs }]) => ({ name, reason, atMs })),
+    staleMs: outstanding ? now - outstanding.sentAt : 0,
   }
 }
 
@@ -173,7 +192,7 @@ const TYPE_NAMES: ReadonlyMap<string, string> = new Map(
   [TYPE_URL, XDS_TYPE].flatMap((table) => Object.entries(table).map(([name, url]) => [url, name] as const)),
 )
 
-function summarize(stream: StreamState): ReadonlyMap<string, Standing> {
+function summarize(streams: Streams): ReadonlyMap<string, Standing> {
   const summary = new Map<string, Standing>()
   const note = (origins: readonly Origin[], standing: Standing): void => {
     for (const origin of origins) {
@@ -183,7 +202,7 @@ function summarize(stream: StreamState): ReadonlyMap<string, Standing> {
         summary.set(name, standing)
     }
   }
-  for (const state of stream.types.values()) {
+  for (const { stream, state } of youngestOf(streams).values()) {
     const pending = new Set(state.outstanding?.resources.map(({ name }) => name))
     for (const [name, held] of state.held) {
       const current = stream.current(state.typeUrl, name)
