@@ -157,7 +157,7 @@ const EXPLAIN: readonly Step[] = [
 
 const ABOUT: readonly Step[] = [
   ['version', /^Client Version: v1\.\d+\.\d+\n[^]*Server Version: v1\.\d+\.\d+/],
-  ['api-versions', /^apps\/v1\n[^]*\nbatch\/v1\n[^]*\nv1$/],
+  ['api-versions', /^apiextensions\.k8s\.io\/v1\napps\/v1\n[^]*\nbatch\/v1\n[^]*\nv1$/],
   [
     'api-resources',
     /^NAME +SHORTNAMES +APIVERSION +NAMESPACED +KIND\n[^]*^pods +po +v1 +true +Pod$[^]*^deployments +deploy +apps\/v1 +true +Deployment$/m,
