@@ -403,6 +403,20 @@ describe('going away', () => {
     bench.send(reset(1, 7), reset(3, 8))
     expect(bench.log.slice(2)).toEqual(['reset 1 7 unprocessed', 'reset 3 8', 'end 0: drained'])
   })
+
+  test('a stream that another one ends when it hears of GOAWAY is told nothing more', () => {
+    const bench = new Bench(false)
+    const streams = Array.from({ length: 4 }, () => bench.session.open())
+    const heard: number[] = []
+    const onReset = ({ id }: { id: number }): void => {
+      heard.push(id)
+      for (const stream of streams.slice(1)) bench.session.reset(stream, ErrorCode.cancel)
+    }
+    for (const stream of streams) stream.handler = { ...bench.handler, onReset }
+    bench.send(frame(FrameType.goAway, 0, 0, Buffer.concat([uint32(1), uint32(0)])))
+    expect(heard).toEqual([3])
+    expect(bench.session.streams.size).toBe(1)
+  })
 })
 
 describe('responses', () => {

@@ -8,6 +8,7 @@ import { MessageShape, checkRequest, checkResponse, checkTrailers } from './mess
 import { ReceiveSide } from './receive-side.ts'
 import { SendSide } from './send-side.ts'
 import type { SessionEvents, SessionOptions } from './session-events.ts'
+import { StreamTable } from './stream-table.ts'
 import { PeerSettings, type SessionLimits, applySetting, writeSettings } from './settings.ts'
 import { Http2Stream, resetByPeer } from './stream.ts'
 
@@ -23,7 +24,7 @@ export class Http2Session implements FrameSink {
   readonly output: FrameOutput
   readonly sender: SendSide
   readonly peer: PeerSettings = new PeerSettings()
-  readonly streams: Map<number, Http2Stream> = new Map()
+  readonly streams: StreamTable = new StreamTable()
   readonly shape: MessageShape = new MessageShape()
   /** The fields decoded last. */
   block: FieldBlock = new FieldBlock()
@@ -165,6 +166,7 @@ export class Http2Session implements FrameSink {
     if (this.#ended) return
     this.#ended = true
     for (const stream of this.streams.values()) {
+      if (stream.isClosed) continue
       this.#forget(stream)
       const unprocessed = !this.#server && this.#isGoingAway && stream.id > this.#lastAccepted
       stream.handler?.onReset(stream, { code, message, isLocal: code !== ErrorCode.noError, unprocessed, isConnection: true })
@@ -224,8 +226,7 @@ export class Http2Session implements FrameSink {
       return this.#badData(stream, flowBytes, WRONG_LENGTH)
     }
     if (stream.hasNoBody && stream.received > 0) return this.#badData(stream, flowBytes, 'a body where there can be none')
-    const padding = flowBytes - (end - start)
-    if (padding > 0) this.consume(stream, padding)
+    if (flowBytes > end - start) this.consume(stream, flowBytes - (end - start))
     if (ended) stream.remoteEnded = true
     stream.handler?.onData(stream, bytes, start, end, ended)
     if (ended) this.#halfEnded(stream)
@@ -305,12 +306,11 @@ export class Http2Session implements FrameSink {
 
   #trailers(stream: Http2Stream, ended: boolean): void {
     if (stream.remoteEnded) return this.#afterEnd(stream, 0)
-    const { block } = this
-    const fault = ended ? checkTrailers(block) : 'trailers do not end the stream'
+    const fault = ended ? checkTrailers(this.block) : 'trailers do not end the stream'
     if (fault !== undefined) return this.#streamFault(stream, ErrorCode.protocolError, fault)
     if (stream.contentLength >= 0 && stream.received !== stream.contentLength) return this.#badData(stream, 0, WRONG_LENGTH)
     stream.remoteEnded = true
-    stream.handler?.onTrailers(stream, block)
+    stream.handler?.onTrailers(stream, this.block)
     this.#halfEnded(stream)
   }
 
@@ -362,7 +362,7 @@ export class Http2Session implements FrameSink {
     if (!this.#server) {
       this.#lastAccepted = lastId
       for (const stream of this.streams.values()) {
-        if (stream.id <= lastId) continue
+        if (stream.isClosed || stream.id <= lastId) continue
         this.#forget(stream)
         const message = `the peer is going away (${errorName(code)})`
         stream.handler?.onReset(stream, { code, message, isLocal: false, unprocessed: true, isConnection: false })

@@ -62,7 +62,7 @@ const MAX_FRAME_SETTING = 16_777_215
 export interface Adjustable {
   readonly peer: PeerSettings
   readonly sender: { initialWindow: number; maxFrameBytes: number }
-  readonly streams: ReadonlyMap<number, { sendWindow: number }>
+  readonly streams: { values(): Iterable<{ sendWindow: number }> }
 }
 
 interface Fault {
