@@ -1,6 +1,17 @@
 import { jsonLogger } from '../../base/log.ts'
-import { APP_PROBES_VARIABLE, DRAIN_VARIABLE, TOKEN_PATH, TOKEN_VARIABLE, type AppProbes } from '../../policy/traffic/model/index.ts'
+import {
+  APP_PROBES_VARIABLE,
+  DRAIN_VARIABLE,
+  GRPC_DIR,
+  GRPC_DIR_VARIABLE,
+  TOKEN_PATH,
+  TOKEN_VARIABLE,
+  type AppProbes,
+} from '../../policy/traffic/model/index.ts'
 import { MESH_SOCKET_VARIABLE } from '../../protocols/mesh-link.ts'
+import { findEnvoy } from '../../data-plane/proxy/companion/index.ts'
+import { runEnvoyProxy } from '../compose/proxy-envoy.ts'
+import { runGrpcCompanion } from '../compose/proxy-grpc.ts'
 import { runProxy } from '../compose/proxy.ts'
 import type { CliContext } from '../context.ts'
 import { CliError } from '../errors/cli-error.ts'
@@ -25,33 +36,37 @@ export async function runProxyCommand(context: CliContext, kind: 'sidecar' | 'ga
     }
     return value
   }
-  if (options.dataPlane !== undefined && options.dataPlane !== 'biplane')
-    throw new CliError(`data plane ${options.dataPlane} cannot be run here`, {
-      why: 'this build runs its own',
-      fix: 'use --data-plane biplane',
-    })
   const signals = context.takeSignals()
   signals.onForce(() => process.exit(1))
   const podDir = env['BIPLANE_POD_DIR']
-  await runProxy(
-    {
-      kind,
-      namespace: variable('POD_NAMESPACE'),
-      pod: variable('POD_NAME'),
-      ips: (env['POD_IPS'] || variable('BIPLANE_POD_IP')).split(',').filter((ip) => ip !== ''),
-      node: env['NODE_NAME'] ?? '',
-      serviceAccount: env['SERVICE_ACCOUNT'] || 'default',
-      meshSocket: variable(MESH_SOCKET_VARIABLE),
-      tokenPath: env[TOKEN_VARIABLE] ?? TOKEN_PATH,
-      stateDir: env['BIPLANE_FILES'] ?? '/var/lib/biplane/proxy',
-      ...(podDir === undefined ? {} : { podDir }),
-      ...(env[DRAIN_VARIABLE] ? { drainToken: env[DRAIN_VARIABLE] } : {}),
-      probes: JSON.parse(env[APP_PROBES_VARIABLE] ?? '{}') as AppProbes,
-      clock,
-      random,
-      log: jsonLogger({ write: (line) => context.err.write(line), clock, level: options.verbose ? 'debug' : 'info' }),
-      stopGraceMs: STOP_GRACE_MS,
-    },
-    signals.signal,
-  )
+  const own = {
+    kind,
+    namespace: variable('POD_NAMESPACE'),
+    pod: variable('POD_NAME'),
+    ips: (env['POD_IPS'] || variable('BIPLANE_POD_IP')).split(',').filter((ip) => ip !== ''),
+    node: env['NODE_NAME'] ?? '',
+    serviceAccount: env['SERVICE_ACCOUNT'] || 'default',
+    meshSocket: variable(MESH_SOCKET_VARIABLE),
+    tokenPath: env[TOKEN_VARIABLE] ?? TOKEN_PATH,
+    stateDir: env['BIPLANE_FILES'] ?? '/var/lib/biplane/proxy',
+    ...(podDir === undefined ? {} : { podDir }),
+    ...(env[DRAIN_VARIABLE] ? { drainToken: env[DRAIN_VARIABLE] } : {}),
+    probes: JSON.parse(env[APP_PROBES_VARIABLE] ?? '{}') as AppProbes,
+    clock,
+    random,
+    log: jsonLogger({ write: (line) => context.err.write(line), clock, level: options.verbose ? 'debug' : 'info' }),
+    stopGraceMs: STOP_GRACE_MS,
+  }
+  if (options.dataPlane === 'envoy') return await runEnvoyProxy({ ...own, envoy: envoyOf(env) }, signals.signal)
+  if (options.dataPlane === 'grpc') return await runGrpcCompanion({ ...own, grpcDir: env[GRPC_DIR_VARIABLE] ?? GRPC_DIR }, signals.signal)
+  await runProxy(own, signals.signal)
+}
+
+function envoyOf(env: CliContext['env']): string {
+  const found = findEnvoy(env)
+  if (found !== undefined) return found
+  throw new CliError('Envoy was not found on this node', {
+    why: 'biplane brings no Envoy along: data plane envoy runs the one that is installed',
+    fix: 'install Envoy and put it on the PATH of the node, or name it in BIPLANE_ENVOY where the node is started',
+  })
 }

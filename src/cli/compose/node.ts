@@ -24,6 +24,7 @@ import type { NodeRouteMode } from '../../data-plane/node/network/index.ts'
 import { NodeAgent } from '../../data-plane/node/node-agent.ts'
 import { builtinRecipes } from '../../data-plane/node/recipes/index.ts'
 import { createProcessRuntime } from '../../data-plane/node/runtimes/process/index.ts'
+import { ENVOY_VARIABLE, findEnvoy } from '../../data-plane/proxy/companion/index.ts'
 import { ServiceProxy } from '../../data-plane/service-proxy/index.ts'
 import { dataLayout, type NodeLayout } from './layout.ts'
 import { describeMachine } from './machine.ts'
@@ -134,6 +135,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     }),
   )
   const root = podUser !== undefined
+  const envoy = findEnvoy(options.env)
   const hosted = openHostedPods({
     dataDir: options.dataDir,
     name: options.name,
@@ -156,7 +158,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     stateDir: layout.state,
     builtinRecipes: builtinRecipes((program) => onPath(program, options.path), {
       command: [...options.self, 'proxy'],
-      env: { [MESH_SOCKET_VARIABLE]: meshSocket },
+      env: { [MESH_SOCKET_VARIABLE]: meshSocket, ...(envoy === undefined ? {} : { [ENVOY_VARIABLE]: envoy }) },
     }),
     baseEnv: { PATH: options.path },
     ...(podUser ? { volumeOwner: podUser } : {}),

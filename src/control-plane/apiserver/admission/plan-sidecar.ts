@@ -8,6 +8,8 @@ import {
   DRAIN_PATH,
   DRAIN_VARIABLE,
   GATEWAY_NAME_LABEL,
+  GRPC_DIR,
+  GRPC_DIR_VARIABLE,
   HEALTH_PORT,
   HOSTED_ANNOTATION,
   INJECTED_ANNOTATION,
@@ -26,8 +28,6 @@ import { MESH_AUDIENCE } from '../../../protocols/mesh-link.ts'
 
 export type DataPlane = 'biplane' | 'envoy' | 'grpc' | 'node'
 
-/** Where gRPC applications find their bootstrap and certificates. */
-export const GRPC_DIR = '/etc/biplane/grpc'
 const GRPC_VOLUME = 'biplane-grpc'
 const TOKEN_LIFE_S = 3600
 
@@ -77,7 +77,8 @@ export function injectSidecar(pod: Pod, dataPlane: DataPlane, drainToken: string
   const spec = pod.spec as PodSpec
   const probes: Record<string, AppProbes[string]> = {}
   for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) rewriteProbes(container, spec, probes)
-  if (dataPlane === 'biplane' || dataPlane === 'node') for (const container of spec.containers ?? []) drainFirst(container, drainToken)
+  // gRPC in an application is sent away by the application
+  if (dataPlane !== 'grpc') for (const container of spec.containers ?? []) drainFirst(container, drainToken)
   if (dataPlane === 'node') {
     const hosted: HostedProxy = { drainToken, probes }
     annotate(pod, { [INJECTED_ANNOTATION]: 'node', [DATA_PLANE_ANNOTATION]: dataPlane, [HOSTED_ANNOTATION]: JSON.stringify(hosted) })
@@ -116,6 +117,7 @@ function sidecar(dataPlane: DataPlane, probes: AppProbes, drainToken: string): C
       // where nothing can be mounted, the node writes the file's real place into variables
       { name: TOKEN_VARIABLE, value: TOKEN_PATH },
       { name: DRAIN_VARIABLE, value: drainToken },
+      ...(dataPlane === 'grpc' ? [{ name: GRPC_DIR_VARIABLE, value: GRPC_DIR }] : []),
       ...(Object.keys(probes).length > 0 ? [{ name: APP_PROBES_VARIABLE, value: JSON.stringify(probes) }] : []),
     ],
     ports: [{ name: 'biplane-health', containerPort: HEALTH_PORT, protocol: 'TCP' }],

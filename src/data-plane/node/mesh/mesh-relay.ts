@@ -1,13 +1,11 @@
 import { chmodSync, rmSync } from 'node:fs'
 import {
   connect,
-  constants,
   createServer,
   type ClientHttp2Session,
   type ClientHttp2Stream,
   type Http2Server,
   type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
@@ -18,6 +16,7 @@ import { messageOf } from '../../../base/errors.ts'
 import type { Logger } from '../../../base/log.ts'
 import { MESH_LINK_PATH, MESH_LINK_PING_MS, MESH_LINK_PROTOCOL, MESH_NODE_HEADER } from '../../../protocols/mesh-link.ts'
 import { dialUpgrade } from '../link/dial-upgrade.ts'
+import { forwardable, joinStreams, refuseStream } from './join-streams.ts'
 
 export interface MeshRelayOptions {
   /** Name of the node. */
@@ -40,8 +39,6 @@ const BACKOFF = { baseMs: 100, maxMs: 5_000, jitter: 0.5 }
 /** Streams of one proxy at once: configuration, identity, load reports, and the next ones while those end. */
 const MAX_STREAMS = 16
 const MAX_CONNECTIONS = 2_000
-/** gRPC's status for what may be tried again. */
-const UNAVAILABLE = '14'
 
 /** Passes the streams of a node's proxies on to the control plane. See protocols/mesh-link.ts. */
 export class MeshRelay {
@@ -137,59 +134,18 @@ export class MeshRelay {
 
   #relay(from: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     from.on('error', () => {})
-    if (!this.isConnected) return refuse(from, 'the node agent has no connection to the control plane')
+    if (!this.isConnected) return refuseStream(from, 'the node agent has no connection to the control plane')
     let to: ClientHttp2Stream
     try {
       to = (this.#link as ClientHttp2Session).request(
-        { ...forwardable(headers), [MESH_NODE_HEADER]: this.#options.node },
+        { ...forwardable(headers, [MESH_NODE_HEADER]), [MESH_NODE_HEADER]: this.#options.node },
         { endStream: from.endAfterHeaders },
       )
     } catch (error) {
-      return refuse(from, messageOf(error))
+      return refuseStream(from, messageOf(error))
     }
-    join(from, to)
+    joinStreams(from, to)
   }
-}
-
-/** Joins two streams, heads and trailers included; what ends one ends the other. */
-function join(from: ServerHttp2Stream, to: ClientHttp2Stream): void {
-  let trailers: OutgoingHttpHeaders | undefined
-  to.once('response', (answer, flags) => {
-    if (from.destroyed) return
-    const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
-    from.respond({ ...answer }, { endStream: ended, waitForTrailers: !ended })
-    if (ended) return
-    from.once('wantTrailers', () => from.sendTrailers(trailers ?? {}))
-    // a stream that is reset also ends: only its code tells the two apart
-    to.pipe(from, { end: false })
-  })
-  to.once('trailers', (received) => (trailers = { ...received }))
-  if (!from.endAfterHeaders) from.pipe(to)
-  to.on('error', () => {})
-  to.once('close', () => {
-    if (from.destroyed) return
-    if (!from.headersSent) refuse(from, 'the connection to the control plane broke')
-    else if (to.rstCode === constants.NGHTTP2_NO_ERROR) from.end()
-    else from.close(to.rstCode)
-  })
-  from.once('close', () => {
-    if (!to.destroyed) to.close(from.rstCode === constants.NGHTTP2_NO_ERROR ? constants.NGHTTP2_CANCEL : from.rstCode)
-  })
-}
-
-function forwardable(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  const out: OutgoingHttpHeaders = {}
-  for (const [name, value] of Object.entries(headers)) if (value !== undefined && name !== MESH_NODE_HEADER) out[name] = value
-  return out
-}
-
-function refuse(stream: ServerHttp2Stream, message: string): void {
-  if (stream.destroyed) return
-  stream.respond(
-    { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': UNAVAILABLE, 'grpc-message': encodeURIComponent(message) },
-    { endStream: true },
-  )
-  stream.resume()
 }
 
 function keepAlive(session: ClientHttp2Session, clock: Clock): void {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { messageOf } from '../../../base/errors.ts'
 import { APP_HEALTH_PREFIX, DRAIN_HEADER, DRAIN_PATH, type AppProbes } from '../../../policy/traffic/model/index.ts'
 import { probeGrpc } from '../../node/probes/probe-grpc.ts'
 import { probeHttp } from '../../node/probes/probe-http.ts'
@@ -12,7 +13,7 @@ export interface HealthServerOptions {
   /** How the application is reached; default: from this process's own network. */
   readonly connect?: ProbeConnect
   /** Undefined: ready; else what is missing. */
-  readonly notReady: () => string | undefined
+  readonly notReady: () => string | undefined | Promise<string | undefined>
   /** Probes of the application by path. */
   readonly probes: AppProbes
   /** The application's address. */
@@ -20,7 +21,7 @@ export interface HealthServerOptions {
   /** Sends callers away; resolves when they have gone, in bounded time. Absent: there is nothing to drain. */
   readonly drain?: { readonly token: string; readonly run: () => Promise<void> }
   /** Prometheus text. */
-  readonly metrics: () => string
+  readonly metrics: () => string | Promise<string>
 }
 
 export interface HealthServer {
@@ -37,7 +38,7 @@ const MAX_CONNECTIONS = 64
 export async function openHealthServer(options: HealthServerOptions): Promise<HealthServer> {
   const server = createServer((request, response) => {
     request.resume()
-    void answer(options, request, response)
+    answer(options, request, response).catch((error: unknown) => response.writeHead(503).end(`${messageOf(error)}\n`))
   })
   server.maxConnections = MAX_CONNECTIONS
   server.headersTimeout = 5_000
@@ -55,10 +56,10 @@ async function answer(options: HealthServerOptions, { url = '/', headers }: Inco
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text)
   }
   if (path === '/ready') {
-    const missing = options.notReady()
+    const missing = await options.notReady()
     return say(missing === undefined ? 200 : 503, missing === undefined ? 'LIVE\n' : `${missing}\n`)
   }
-  if (path === '/stats/prometheus' || path === '/metrics') return say(200, options.metrics())
+  if (path === '/stats/prometheus' || path === '/metrics') return say(200, await options.metrics())
   if (path === DRAIN_PATH && options.drain) {
     if (headers[DRAIN_HEADER] !== options.drain.token) return say(403, `only the kubelet may ask for ${DRAIN_PATH}\n`)
     await options.drain.run()

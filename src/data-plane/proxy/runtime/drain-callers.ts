@@ -2,9 +2,9 @@ import { sleep, type Clock } from '../../../base/clock.ts'
 
 export interface Drainable {
   /** Connections that carry requests from outside. */
-  readonly inboundHttpConnections: number
+  readonly inboundHttpConnections: number | Promise<number>
   /** Tells them to end; may be called again. */
-  drainInbound(): void
+  drainInbound(): void | Promise<void>
 }
 
 export interface DrainTimes {
@@ -23,9 +23,10 @@ const LOOK_MS = 25
 export async function drainCallers(proxy: Drainable, clock: Clock, { quietMs = 300, mostMs = 5_000 }: DrainTimes = {}): Promise<void> {
   const begin = clock.monotonic()
   for (let quietSince = begin; ;) {
-    proxy.drainInbound()
+    await proxy.drainInbound()
+    const connections = await proxy.inboundHttpConnections
     const now = clock.monotonic()
-    if (proxy.inboundHttpConnections > 0) quietSince = now
+    if (connections > 0) quietSince = now
     if (now - quietSince >= quietMs || now - begin >= mostMs) return
     await sleep(clock, LOOK_MS)
   }

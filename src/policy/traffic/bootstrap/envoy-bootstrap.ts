@@ -23,8 +23,8 @@ export interface EnvoyBootstrapOptions {
   readonly sdsSocket?: string
   /** Unix socket of the admin API; absent: none. */
   readonly adminSocket?: string
-  /** Where readiness (`/healthz/ready`) and the application's HTTP probes are answered; default 0.0.0.0 at HEALTH_PORT. */
-  readonly health?: { readonly address: string; readonly port: number }
+  /** Where readiness (`/healthz/ready`) and the application's HTTP probes are answered; default 0.0.0.0 at HEALTH_PORT. `elsewhere`: by somebody else. */
+  readonly health?: { readonly address: string; readonly port: number } | 'elsewhere'
   readonly probes?: AppProbes
   /** Where the application listens, for probes without a host. Default 127.0.0.1. */
   readonly applicationAddress?: string
@@ -55,10 +55,10 @@ export function envoyBootstrap(options: EnvoyBootstrapOptions): Json {
       clusters: [
         grpcCluster(ADS_CLUSTER, controlPlane),
         ...(sdsSocket === undefined ? [] : [grpcCluster(LOCAL_SDS_CLUSTER, { socket: sdsSocket })]),
-        ...(adminSocket === undefined ? [] : [staticCluster('admin', pipe(adminSocket))]),
+        ...(adminSocket === undefined || options.health === 'elsewhere' ? [] : [staticCluster('admin', pipe(adminSocket))]),
         ...probeClusters(options),
       ],
-      listeners: adminSocket === undefined ? [] : [healthListener(options)],
+      listeners: adminSocket === undefined || options.health === 'elsewhere' ? [] : [healthListener(options)],
     },
     stats_config: { stats_tags: [], use_all_default_tags: true },
     layered_runtime: { layers: [{ name: 'static', static_layer: { 're2.max_program_size.error_level': 1000 } }] },
@@ -126,7 +126,7 @@ function probeClusters(options: EnvoyBootstrapOptions): readonly Json[] {
 }
 
 function healthListener(options: EnvoyBootstrapOptions): Json {
-  const { address, port } = options.health ?? { address: '0.0.0.0', port: HEALTH_PORT }
+  const { address, port } = options.health && options.health !== 'elsewhere' ? options.health : { address: '0.0.0.0', port: HEALTH_PORT }
   const route = (path: string, cluster: string, target: string): Json => ({
     match: { path },
     route: { cluster, regex_rewrite: { pattern: { regex: '^.*$' }, substitution: target.replaceAll('\\', String.raw`\\`) } },

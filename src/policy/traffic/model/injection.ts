@@ -39,6 +39,10 @@ export const TOKEN_VOLUME = 'biplane-mesh-token'
 export const TOKEN_PATH = '/var/run/secrets/biplane.dev/mesh/token'
 /** Variable with the path of the token. */
 export const TOKEN_VARIABLE = 'BIPLANE_MESH_TOKEN'
+/** Where gRPC applications find their bootstrap and certificates: a volume of their pod. */
+export const GRPC_DIR = '/etc/biplane/grpc'
+/** The same, where nothing can be mounted. */
+export const GRPC_DIR_VARIABLE = 'BIPLANE_GRPC_DIR'
 
 /** Probes of the application that the sidecar makes in the kubelet's name: JSON of AppProbes in this variable. */
 export const APP_PROBES_VARIABLE = 'BIPLANE_APP_PROBES'
