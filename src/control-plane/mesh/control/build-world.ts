@@ -131,7 +131,12 @@ export class WorldBuilder {
     if (!this.#settings || this.#isKumaDue) this.#settings = translateKuma({ ...kumaInput, services: new Map(), mesh: base })
     const wanted = this.#settings.mesh
     const trust = trustOf(wanted.trustDomain)
-    const mesh: MeshSettings = { ...wanted, mtls: wanted.mtls && trust !== undefined, issuer: `${trust?.issuer ?? ''}${wanted.issuer}` }
+    const mesh: MeshSettings = {
+      ...wanted,
+      mtls: wanted.mtls && trust !== undefined,
+      issuer: `${trust?.issuer ?? ''}${wanted.issuer}`,
+      proxyless: this.#proxies.list.some(({ dataPlane }) => dataPlane === 'grpc'),
+    }
     const frame = { mtls: mesh.mtls, trustDomain: mesh.trustDomain }
     if (!isDeepStrictEqual(this.#frame, frame)) for (const service of this.#lists.services.list()) this.#services.mark(keyOf(service))
     if (this.#services.refresh((key) => this.#service(key, frame))) this.#areViewsNew = true

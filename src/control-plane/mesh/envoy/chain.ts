@@ -75,7 +75,7 @@ function waysOf(chain: FilterChain, { settings }: ListenerContext, note: Note): 
     })
     if (!http) return [way('', Object.values(MESH_ALPN), 'tcp')]
     return [
-      way('-h2', [MESH_ALPN.http2], 'HTTP2'),
+      way('-h2', tls.proxyless ? [MESH_ALPN.http2, 'h2'] : [MESH_ALPN.http2], 'HTTP2'),
       way('-http1', [MESH_ALPN.http1], 'HTTP1'),
       // opaque bytes at a port that speaks HTTP: without an answer Envoy looks at the bytes
       way('-tcp', [MESH_ALPN.tcp], both ? 'tcp' : 'AUTO', both ? [MESH_ALPN.tcp] : []),

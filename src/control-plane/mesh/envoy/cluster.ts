@@ -157,7 +157,8 @@ function transport(tls: UpstreamTls | undefined, version: HttpVersion, { setting
   if (!tls) return {}
   if (tls.mode === 'tls') return { transport_socket: clientSocket(tls) }
   const domains = Object.keys(settings.trust)
-  const alpn = [version === undefined ? MESH_ALPN.tcp : version === 'http2' ? MESH_ALPN.http2 : MESH_ALPN.http1]
+  // gRPC inside of an application knows none of the mesh's own
+  const alpn = version === undefined ? [MESH_ALPN.tcp] : version === 'http2' ? [MESH_ALPN.http2, 'h2'] : [MESH_ALPN.http1]
   const meshed = new Map(
     (endpoints?.endpoints ?? []).filter(({ identity }) => identity !== undefined).map((one) => [transportOf(one), one]),
   )

@@ -54,7 +54,11 @@ async function carry(accepted: Accepted, name: string, original: SocketAddress |
   const candidates = listener.chains.filter(({ match }) => leadsTo(match, original))
   const chain = chooseChain(
     { chains: candidates },
-    { transport, ...(seen.hello?.serverName === undefined ? {} : { serverName: seen.hello.serverName }) },
+    {
+      transport,
+      ...(seen.hello ? { alpn: seen.hello.alpn } : {}),
+      ...(seen.hello?.serverName === undefined ? {} : { serverName: seen.hello.serverName }),
+    },
   )
   if (!chain) {
     const asked = seen.hello?.serverName ? ` for ${seen.hello.serverName}` : ''

@@ -3,6 +3,8 @@ import { MESH_ALPN, type FilterChain, type Listener } from '../../../policy/traf
 /** What the first bytes of a connection tell. */
 export interface SeenConnection {
   readonly transport: 'mesh' | 'tls' | 'plaintext'
+  /** What the client offers inside of TLS. */
+  readonly alpn?: readonly string[]
   /** Server name that the client asked for; lower-case. */
   readonly serverName?: string
 }
@@ -17,11 +19,16 @@ export function transportOf(hello: { readonly alpn: readonly string[] } | undefi
 
 /** The chain of a listener for a connection: the first that fits, in the order given (exact names, wildcards, the rest). Undefined: the connection is closed. */
 export function chooseChain(listener: Pick<Listener, 'chains'>, seen: SeenConnection): FilterChain | undefined {
-  return listener.chains.find(({ match }) => fitsTransport(match.transport, seen) && fitsName(match.serverNames, seen.serverName))
+  return listener.chains.find(({ match, tls }) => fitsTransport(match.transport, tls, seen) && fitsName(match.serverNames, seen.serverName))
 }
 
-function fitsTransport(transports: FilterChain['match']['transport'], { transport }: SeenConnection): boolean {
-  return transports === undefined || transports.includes(transport)
+function fitsTransport(
+  transports: FilterChain['match']['transport'],
+  tls: FilterChain['tls'],
+  { transport, alpn = [] }: SeenConnection,
+): boolean {
+  if (transports === undefined || transports.includes(transport)) return true
+  return transport === 'tls' && tls?.mode === 'mesh' && tls.proxyless === true && alpn.includes('h2')
 }
 
 function fitsName(names: readonly string[] | undefined, asked: string | undefined): boolean {

@@ -30,6 +30,7 @@ export class DownstreamTlsMaker {
       const context = this.#mesh.serverContext(tls.versions, tls.ciphers)
       if (!context) throw new Error('this proxy has no identity (yet)')
       const alpn = MESH_PROTOCOLS.filter((protocol) => (protocol === MESH_ALPN.tcp ? chain.tcp !== undefined : chain.http !== undefined))
+      if (tls.proxyless && chain.http) alpn.push('h2')
       return { context, alpn, clientCertificate: 'require', handshakeTimeoutMs: HANDSHAKE_MS }
     }
     return {

@@ -16,11 +16,12 @@ import type { MeshTls } from '../identity/index.ts'
 type OutsideTls = Extract<UpstreamTls, { readonly mode: 'tls' }>
 
 const VERSION: Readonly<Record<'TLS12' | 'TLS13', SecureVersion>> = { TLS12: 'TLSv1.2', TLS13: 'TLSv1.3' }
-const ALPN: Readonly<Record<HostProtocol | 'tcp', string>> = {
-  http1: MESH_ALPN.http1,
-  http2: MESH_ALPN.http2,
-  alpn: MESH_ALPN.http2,
-  tcp: MESH_ALPN.tcp,
+const ALPN: Readonly<Record<HostProtocol | 'tcp', readonly string[]>> = {
+  http1: [MESH_ALPN.http1],
+  // gRPC inside of an application knows none of the mesh's own
+  http2: [MESH_ALPN.http2, 'h2'],
+  alpn: [MESH_ALPN.http2],
+  tcp: [MESH_ALPN.tcp],
 }
 
 /** TLS towards endpoints: of the mesh by its own identity, of others by what their cluster says. Contexts are made once for each setting. */
@@ -44,7 +45,7 @@ export class UpstreamTlsMaker {
     if (identity === undefined) return undefined
     const target = {
       serverName: meshServerName(address.port),
-      alpn: [ALPN[protocol]],
+      alpn: ALPN[protocol],
       accepts: tls.identities.length > 0 ? tls.identities : [identity],
     }
     return () => {

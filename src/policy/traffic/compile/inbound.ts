@@ -1,4 +1,4 @@
-import type { ProxyView } from '../input/index.ts'
+import type { MeshSettings, ProxyView } from '../input/index.ts'
 import {
   INBOUND_ANY,
   inboundName,
@@ -19,7 +19,7 @@ export function compileInbound(port: ProxyView['ports'][number], effects: Effect
   const { proxy, world } = effects
   const origins = new Set<Origin>()
   const address = { address: proxy.ips[0] ?? '127.0.0.1', port: port.port }
-  const all = effects.inbound(plainChains(port, world.mesh.mtls), port, origins)
+  const all = effects.inbound(plainChains(port, world.mesh), port, origins)
   const isGrpc = proxy.dataPlane === 'grpc'
   // gRPC in the application is the server itself: there is nothing else that it could be told to do with a connection
   const chains = isGrpc ? all.flatMap(({ tcp: _tcp, ...chain }) => (chain.http ? [chain] : [])) : all
@@ -77,7 +77,7 @@ export function compileUndeclared(effects: Effects, out: Collector): void {
     direction: 'inbound',
     address: { address: '0.0.0.0', port: 0 },
     protocol: 'tcp',
-    chains: effects.inbound(chainsOf({ tcp }, tcp, world.mesh.mtls), UNDECLARED, origins),
+    chains: effects.inbound(chainsOf({ tcp }, tcp, world.mesh.mtls, false), UNDECLARED, origins),
   }
   const cluster: Cluster = {
     name: INBOUND_ANY,
@@ -101,7 +101,7 @@ const CLUSTER_PROTOCOL: Readonly<Record<Listener['protocol'], Cluster['protocol'
 }
 
 /** Before policies: connections of the mesh, plain text, and TLS of the application's own. */
-function plainChains(port: ProxyView['ports'][number], mtls: boolean): readonly FilterChain[] {
+function plainChains(port: ProxyView['ports'][number], { mtls, proxyless = false }: MeshSettings): readonly FilterChain[] {
   const statPrefix = `inbound_${port.port}`
   const http: HttpConnectionManager = {
     statPrefix,
@@ -113,12 +113,22 @@ function plainChains(port: ProxyView['ports'][number], mtls: boolean): readonly 
   }
   const tcp: TcpProxy = { statPrefix, clusters: [{ name: inboundCluster(port.port), weight: 1 }], accessLogs: [] }
   const carried = port.protocol === 'tcp' || port.protocol === 'tls' ? { tcp } : port.protocol === 'auto' ? { http, tcp } : { http }
-  return chainsOf(carried, tcp, mtls)
+  // whoever says so of a port says that its application does not speak TLS itself
+  return chainsOf(carried, tcp, mtls, proxyless && (port.protocol === 'grpc' || port.protocol === 'http2'))
 }
 
-function chainsOf(carried: Pick<FilterChain, 'http' | 'tcp'>, tcp: TcpProxy, mtls: boolean): readonly FilterChain[] {
+function chainsOf(carried: Pick<FilterChain, 'http' | 'tcp'>, tcp: TcpProxy, mtls: boolean, proxyless: boolean): readonly FilterChain[] {
   return [
-    ...(mtls ? [{ name: 'mesh', match: { transport: ['mesh'] as const }, tls: { mode: 'mesh' as const }, ...carried }] : []),
+    ...(mtls
+      ? [
+          {
+            name: 'mesh',
+            match: { transport: ['mesh'] as const },
+            tls: { mode: 'mesh' as const, ...(proxyless ? { proxyless } : {}) },
+            ...carried,
+          },
+        ]
+      : []),
     { name: 'plaintext', match: { transport: ['plaintext'] }, ...carried },
     { name: 'tls', match: { transport: ['tls'] }, tcp },
   ]

@@ -29,6 +29,8 @@ export interface MeshSettings {
   readonly defaultPermission: 'allow' | 'deny'
   /** Domain of the cluster, such as `cluster.local`. */
   readonly domain: string
+  /** gRPC inside of applications is among the proxies. */
+  readonly proxyless?: boolean
 }
 
 export const serviceKey = (namespace: string, name: string): string => `${namespace}/${name}`

@@ -68,7 +68,13 @@ export interface ChainMatch {
 /** How TLS of clients ends here. */
 export type DownstreamTls =
   /** With the proxy's own identity; clients must show an identity of a trusted domain. */
-  | { readonly mode: 'mesh'; readonly versions?: TlsVersions; readonly ciphers?: readonly string[] }
+  | {
+      readonly mode: 'mesh'
+      /** TLS with the ALPN protocol `h2` is the mesh's too: gRPC inside of applications has none of the mesh's own, nor its server names. */
+      readonly proxyless?: boolean
+      readonly versions?: TlsVersions
+      readonly ciphers?: readonly string[]
+    }
   /** As a server with certificates of its own. */
   | {
       readonly mode: 'terminate'
