@@ -59,7 +59,7 @@ export function chainsOf(
         ...match,
       },
       transport_socket: way.socket,
-      filters: [...connectionFilters(listener, chain), lastFilter(listener, chain, way.codec, context, note)],
+      filters: [...connectionFilters(listener, chain, way.codec), lastFilter(listener, chain, way.codec, context, note)],
     }))
 }
 
@@ -119,7 +119,7 @@ function callers({ connection }: FilterChain, note: Note): readonly StringMatch[
   return byName ? names : []
 }
 
-function connectionFilters({ direction, address }: Listener, { connection, http, tcp }: FilterChain): readonly Json[] {
+function connectionFilters({ direction, address }: Listener, { connection, http, tcp }: FilterChain, codec: Codec): readonly Json[] {
   const statPrefix = `${http?.statPrefix ?? tcp?.statPrefix ?? 'connection'}.`
   // of all other ports it is the connection that says which one
   const port = direction === 'outbound' || address.port === 0 ? undefined : address.port
@@ -135,7 +135,8 @@ function connectionFilters({ direction, address }: Listener, { connection, http,
           },
         ]
       : []),
-    ...(connection?.rbac ? networkRbac(connection.rbac, statPrefix, port) : []),
+    // requests are judged one by one, and get an answer
+    ...(connection?.rbac && codec === 'tcp' ? networkRbac(connection.rbac, statPrefix, port) : []),
   ]
 }
 
