@@ -17,14 +17,14 @@ const REVIEWS = 'spiffe://default.mesh.local/ns/shop/sa/bookinfo-reviews'
 export interface MeshedBookinfo {
   readonly name: string
   /** Annotation of the namespace: what carries out the configuration. */
-  readonly dataPlane: 'biplane' | 'envoy'
+  readonly dataPlane: 'biplane' | 'envoy' | 'node'
   readonly start: () => Promise<MeshCluster>
   /** Why it cannot be run; empty: it can. */
   readonly missing: string
 }
 
 /**
- * Unmodified Bookinfo with a sidecar in every pod. A visitor in the mesh asks reviews, details, ratings and a service of flaky replicas without a pause, from
+ * Unmodified Bookinfo, every pod with a proxy of the mesh. A visitor in the mesh asks reviews, details, ratings and a service of flaky replicas without a pause, from
  * the first test to the last; at the end, every answer that was no success must be one that a policy asked for.
  */
 export function bookinfoMeshed({ name, dataPlane, start, missing }: MeshedBookinfo): void {
@@ -75,13 +75,12 @@ export function bookinfoMeshed({ name, dataPlane, start, missing }: MeshedBookin
     }
     const expectOutcome = (what: string): void => void asked.add(what)
 
-    test('every pod has a sidecar, all are ready, and all requests are answered', async () => {
+    test('every pod has its proxy, all are ready, and all requests are answered', async () => {
       const { items } = JSON.parse(await cluster.kubectl('get', 'pods', '-n', NAMESPACE, '-o', 'json')) as { items: readonly Pod[] }
       for (const { metadata, spec, status } of items) {
-        expect(
-          spec?.initContainers?.map((container) => container.name),
-          metadata.name,
-        ).toContain('biplane-proxy')
+        const containers = spec?.initContainers?.map((container) => container.name) ?? []
+        expect(containers.includes('biplane-proxy'), metadata.name).toBe(dataPlane !== 'node')
+        expect(metadata.annotations?.['biplane.dev/sidecar'], metadata.name).toBe(dataPlane === 'node' ? 'node' : 'injected')
         expect(status?.conditions?.find(({ type }) => type === 'Ready')?.status, metadata.name).toBe('True')
       }
       const seen = await visitor.watch('300 answers of reviews', (outcomes) => sum(of(outcomes, 'reviews')) >= 300)
