@@ -61,15 +61,16 @@ describe.skipIf(missing !== '')(
     ): Promise<void> => {
       if (objects.length > 0) await cluster.apply(objects)
       try {
-        const table: Record<string, string> = {}
-        for (const pair of pairs) {
-          const ask = `${pair.server}${options.suffix ?? ''}`
-          const traffic = callers.get(pair.caller) as MeshTraffic
-          table[`${pair.caller} -> ${ask}`] = JSON.stringify(
-            await settle(`${what}: ${pair.caller} -> ${ask}`, traffic, ask, (outcomes) => holds(outcomes, pair), options.answers ?? 20),
-          )
-        }
-        console.log([what, ...Object.entries(table).map(([pair, outcomes]) => `  ${pair}: ${outcomes}`)].join('\n'))
+        const rows = await Promise.all(
+          pairs.map(async (pair) => {
+            const ask = `${pair.server}${options.suffix ?? ''}`
+            const name = `${pair.caller} -> ${ask}`
+            const traffic = callers.get(pair.caller) as MeshTraffic
+            const seen = await settle(`${what}: ${name}`, traffic, ask, (outcomes) => holds(outcomes, pair), options.answers ?? 20)
+            return `  ${name}: ${JSON.stringify(seen)}`
+          }),
+        )
+        console.log([what, ...rows].join('\n'))
       } finally {
         if (objects.length > 0) await cluster.remove(objects as readonly KubeObject[])
       }
@@ -122,6 +123,33 @@ describe.skipIf(missing !== '')(
       await expectEverywhere('with the header', [], (outcomes) => Object.keys(outcomes).join() === 'OK v2', { suffix: '-v2', answers: 10 })
       await expectEverywhere('without', [], (outcomes) => Object.keys(outcomes).join() === 'OK v1')
       await cluster.remove(routes as readonly KubeObject[])
+    })
+
+    test('a fault is injected on the side of the server, where there is a proxy to do so', async () => {
+      const proxied = PRESENT.filter((server) => server !== 'grpc')
+      console.log('not at grpc: its servers have no faults (gRFC A33), as the generator says')
+      const faults = proxied.map((server) =>
+        meshPolicy(
+          'MeshFaultInjection',
+          `echo-${server}`,
+          { app: `echo-${server}` },
+          [{ default: { http: [{ abort: { httpStatus: 418, percentage: 50 } }] } }],
+          NAMESPACE,
+        ),
+      )
+      await expectEverywhere(
+        // no status that callers try again for
+        'half of the calls fail',
+        faults,
+        (outcomes, { server }) => {
+          const share = (outcomes['UNKNOWN'] ?? 0) / sum(outcomes)
+          const others = Object.keys(outcomes).filter((what) => what !== 'UNKNOWN')
+          if (!others.every((what) => what.startsWith('OK '))) return false
+          // a binomial of 400 at 0.5: five standard deviations are 0.125
+          return server === 'grpc' ? share === 0 : share > 0.375 && share < 0.625
+        },
+        { answers: 400 },
+      )
     })
   },
 )

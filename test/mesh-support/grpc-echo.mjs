@@ -22,7 +22,10 @@ const [role, ...args] = process.argv.slice(2)
 if (role === 'serve') {
   const [port, name] = args
   const plain = grpc.ServerCredentials.createInsecure()
-  const server = xds ? new xds.XdsServer() : new grpc.Server()
+  // connections that are being made while rules change keep the old ones in this library, for as long as they live
+  const server = xds
+    ? new xds.XdsServer({ 'grpc.max_connection_age_ms': 3_000, 'grpc.max_connection_age_grace_ms': 3_000 })
+    : new grpc.Server()
   server.addService(service, { say: (_, done) => done(null, name) })
   const credentials = xds ? new xds.XdsServerCredentials(plain) : plain
   server.bindAsync(`${process.env.BIPLANE_POD_IP}:${port}`, credentials, (error) => {
