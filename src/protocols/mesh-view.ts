@@ -61,8 +61,17 @@ export interface ExplainStep {
   readonly origin?: string
 }
 
+/**
+ * What an answer about calls rests on: those that proxies have seen, or, where none has told of any, those that could be made as things are configured. The
+ * latter have a count of 0.
+ */
+export type AnswerBasis = 'traffic' | 'configuration'
+
 export interface StrictAnswer {
   readonly safe: boolean
+  readonly basis?: AnswerBasis
+  /** What the answer does not know. */
+  readonly note?: string
   /** Callers that speak plaintext to meshed workloads. */
   readonly plaintext: readonly { readonly from: string; readonly to: string; readonly count: number; readonly lastSeen: string }[]
 }
@@ -93,4 +102,7 @@ export interface DryRunAnswer {
   }[]
   /** How many different calls were looked at. */
   readonly observed: number
+  readonly basis?: AnswerBasis
+  /** What the answer does not know. */
+  readonly note?: string
 }

@@ -88,7 +88,9 @@ export async function runProxyDryRun(context: CliContext, options: Output & { re
   const reply = await session.client.transport.send({ method: 'POST', path: `${MESH_VIEW_PATH}/dry-run`, body: manifest.object })
   const answer = (await reply.object()) as DryRunAnswer
   if (options.output === 'json') return context.out.write(printJson(answer))
-  context.out.write(`${answer.observed} different calls were looked at, ${answer.changes.length} would be judged anew\n`)
+  const calls = answer.basis === 'configuration' ? 'possible calls' : 'different calls'
+  context.out.write(`${answer.observed} ${calls} were looked at, ${answer.changes.length} would be judged otherwise\n`)
+  if (answer.note !== undefined) context.out.write(`Note: ${answer.note}.\n`)
   const rows = answer.changes.map(({ from, to, request, count, now, then, because }) => [
     from,
     to,

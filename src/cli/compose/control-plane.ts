@@ -40,6 +40,7 @@ import { createTokenIssuer } from '../../control-plane/apiserver/tokens/service-
 import { addControllers, parseClusterCidrs, type ClusterCidr, type NodeMaskSizes } from '../../control-plane/controllers/index.ts'
 import { addCertificateSigner, createJoinTokens, loadOrCreatePki, type Pki } from '../../control-plane/pki/index.ts'
 import { addAuthorityRequests, MeshControl } from '../../control-plane/mesh/control/index.ts'
+import { createMeshViewHandler } from '../../control-plane/mesh/view/index.ts'
 import { addScheduler } from '../../control-plane/scheduler/index.ts'
 import { MESH_LINK_PATH, MESH_LINK_PROTOCOL } from '../../protocols/mesh-link.ts'
 import { openLmdbStore, type Store } from '../../control-plane/store/index.ts'
@@ -182,6 +183,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     podsOfNode: (node) => podsByNode.informer?.lister.byIndex(BY_NODE, node) ?? [],
     peerSecrets: () => secretsOf(bgp.peers?.lister.list() ?? []),
     nodesSeeAllPods: clusterCidrs.length > 0,
+    paths: { mesh: createMeshViewHandler({ control: () => mesh.control, client: () => client }) },
     links: [
       {
         path: MESH_LINK_PATH,

@@ -69,8 +69,17 @@ export function explainText({ steps, verdict }: ExplainAnswer): string {
   return `${lines.join('')}${verdict}\n`
 }
 
-export function strictText({ safe, plaintext }: StrictAnswer): string {
-  if (safe) return 'STRICT is safe: nobody has spoken plaintext to a meshed workload.\n'
-  const rows = plaintext.map(({ from, to, count, lastSeen }) => [from, to, String(count), lastSeen])
-  return `STRICT would break these callers, who speak plaintext:\n${formatTable([['FROM', 'TO', 'CONNECTIONS', 'LAST-SEEN'], ...rows])}`
+export function strictText({ safe, basis, note, plaintext }: StrictAnswer): string {
+  const remark = note === undefined ? '' : `Note: ${note}.\n`
+  const isSeen = basis !== 'configuration'
+  if (plaintext.length === 0) {
+    const why = isSeen
+      ? 'nobody has spoken plaintext to a meshed workload'
+      : 'nobody is known who could speak plaintext to a meshed workload'
+    return `${safe ? 'STRICT is safe' : 'STRICT has no use'}: ${why}.\n${remark}`
+  }
+  const rows = plaintext.map(({ from, to, count, lastSeen }) => [from, to, ...(isSeen ? [String(count), lastSeen] : [])])
+  const head = ['FROM', 'TO', ...(isSeen ? ['CONNECTIONS', 'LAST-SEEN'] : [])]
+  const what = isSeen ? 'STRICT would break these callers, who speak plaintext' : 'STRICT would break these callers, if they call'
+  return `${what}:\n${formatTable([head, ...rows])}${remark}`
 }

@@ -5,21 +5,23 @@ import { messageOf } from '../../../base/errors.ts'
 import type { Logger } from '../../../base/log.ts'
 import type { Metrics } from '../../../base/metrics.ts'
 import type { Client } from '../../../client/client.ts'
-import type { InformerFactory } from '../../../client/cache.ts'
-import { Compiler, type CompiledProxy } from '../../../policy/traffic/compile/index.ts'
+import type { InformerFactory, Lister } from '../../../client/cache.ts'
+import type { Pod } from '../../../api/generated/types.ts'
+import type { CompiledProxy } from '../../../policy/traffic/compile/index.ts'
 import type { Finding, ProxyView } from '../../../policy/traffic/input/index.ts'
-import { proxyName } from '../../../policy/traffic/model/index.ts'
-import { POLICY_PLUGINS } from '../../../policy/traffic/policies/index.ts'
+import { originName, proxyName, type Origin } from '../../../policy/traffic/model/index.ts'
 import type { VerifiedToken } from '../../pki/index.ts'
 import { MeshAuthorities, secretAuthorityStore } from '../../pki/mesh/index.ts'
 import { envoyGenerator } from '../envoy/index.ts'
 import { grpcGenerator } from '../grpc/index.ts'
 import { authenticateProxy, signCertificate, type ProxyIdentity } from '../identity/index.ts'
-import { biplaneGenerator, SnapshotStore, XdsServer, type StreamIdentity } from '../xds/index.ts'
+import { biplaneGenerator, SnapshotStore, XdsServer, type ClientKind, type StreamIdentity } from '../xds/index.ts'
 import { WorldBuilder, type BuiltWorld } from './build-world.ts'
+import { Compilers } from './compilers.ts'
 import { concernsMesh } from './concerns-mesh.ts'
 import { openMeshLists, type MeshLists } from './mesh-lists.ts'
 import { distinctFindings } from './distinct-findings.ts'
+import { Quarantine } from './quarantine.ts'
 
 export interface MeshControlOptions {
   readonly client: Client
@@ -36,19 +38,24 @@ export interface MeshControlOptions {
 /** The first change is compiled at once, those that follow in its wake together. */
 const SETTLE_MS = 20
 const CONFIRM_MS = 100
+/** Of one connection, which streams of many proxies share; what waits to be sent is bounded for all connections together. */
+const SESSION_MEMORY_MB = 512
 
 /** The mesh's control plane: objects in, configuration of proxies out, and what has become of it. */
 export class MeshControl {
   readonly xds: XdsServer
   readonly #options: MeshControlOptions
   readonly #lists: MeshLists
+  /** Policies and routes that clients have refused. */
+  readonly quarantine: Pick<Quarantine, 'of' | 'size'>
+  readonly #quarantine: Quarantine = new Quarantine()
   readonly #builder: WorldBuilder
   readonly #snapshots: SnapshotStore
   readonly #authorities = new Map<string, MeshAuthorities>()
   readonly #nodes = new WeakMap<ServerHttp2Session, string>()
   readonly #identities = new WeakMap<StreamIdentity, ProxyIdentity>()
   #built: BuiltWorld | undefined
-  #compiler: Compiler | undefined
+  #compilers: Compilers | undefined
   #compiled: ReadonlyMap<string, CompiledProxy> = new Map()
   /** Undefined: not put together yet. */
   #findings: readonly Finding[] | undefined = []
@@ -60,6 +67,7 @@ export class MeshControl {
 
   constructor(options: MeshControlOptions) {
     this.#options = options
+    this.quarantine = this.#quarantine
     const { clock, metrics, log } = options
     this.#lists = openMeshLists(options.informers, (kind, next, previous) => {
       if (!concernsMesh(kind, next, previous)) return
@@ -80,6 +88,7 @@ export class MeshControl {
       authenticate: (session, headers) => this.#authenticate(session, headers),
       kindOf: (proxy) => this.#proxies.get(proxy)?.dataPlane ?? 'biplane',
       signCertificate: (identity, body) => this.#sign(identity, body),
+      quarantine: (origins, kind, reason) => this.#refused(origins, kind, reason),
     })
     this.xds.truth.onChange(() => this.#confirmSoon())
   }
@@ -93,7 +102,7 @@ export class MeshControl {
   get findings(): readonly Finding[] {
     return (this.#findings ??= distinctFindings([
       this.#built?.findings ?? [],
-      this.#compiler?.findings ?? [],
+      ...(this.#compilers?.findings ?? []),
       ...[...this.#compiled.values()].map(({ findings }) => findings),
     ]))
   }
@@ -107,6 +116,16 @@ export class MeshControl {
     return this.#compiled.get(name)
   }
 
+  /** Compiles proxies as those that are connected are compiled; undefined before the first time. */
+  get compiler(): Pick<Compilers, 'compile'> | undefined {
+    return this.#compilers
+  }
+
+  /** All pods, those without a proxy too. */
+  get pods(): Lister<Pod> {
+    return this.#lists.pods
+  }
+
   /** The authorities of the trust domain in use. */
   get authorities(): MeshAuthorities | undefined {
     return this.#authorities.get(this.#built?.world.mesh.trustDomain ?? '')
@@ -114,7 +133,7 @@ export class MeshControl {
 
   /** Takes over a connection on which a node's agent relays the streams of its proxies. */
   attach(node: string, socket: Duplex): void {
-    const session = performServerHandshake(socket) as unknown as ServerHttp2Session
+    const session = performServerHandshake(socket, { maxSessionMemory: SESSION_MEMORY_MB }) as unknown as ServerHttp2Session
     this.#nodes.set(session, node)
     session.on('error', (error: Error) => this.#options.log.debug('mesh link failed', { node, error: messageOf(error) }))
     session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.xds.handle(stream, headers))
@@ -149,8 +168,12 @@ export class MeshControl {
     const before = this.#proxies
     try {
       const built = this.#builder.build((domain) => this.#trustOf(domain))
-      const compiler = new Compiler(built.world, POLICY_PLUGINS, this.#compiler)
-      const compiled = new Map(built.proxies.map((proxy) => [proxy.name, compiler.compile(proxy)]))
+      const { policies, routes } = built.world
+      if (policies !== this.#built?.world.policies || routes !== this.#built.world.routes) {
+        this.#quarantine.observe([...policies, ...routes].map(({ origin }) => origin))
+      }
+      const compilers = new Compilers(built.world, this.#quarantine, this.#compilers)
+      const compiled = new Map(built.proxies.map((proxy) => [proxy.name, compilers.compile(proxy)]))
       const gone = [...before.keys()].filter((name) => !compiled.has(name))
       // generators ask for the proxies of now
       this.#proxies = built.proxies === this.#built?.proxies ? before : new Map(built.proxies.map((proxy) => [proxy.name, proxy]))
@@ -162,7 +185,7 @@ export class MeshControl {
         gone,
       )
       this.#built = built
-      this.#compiler = compiler
+      this.#compilers = compilers
       this.#compiled = compiled
       this.#findings = undefined
       for (const name of gone) this.xds.truth.forget(name)
@@ -171,6 +194,18 @@ export class MeshControl {
       log.error('the mesh could not be compiled; proxies keep what they have', { error: messageOf(error) })
     }
     this.#lastMs = clock.monotonic()
+  }
+
+  /** What has changed meanwhile is not what was refused. */
+  #refused(origins: readonly Origin[], kind: ClientKind, reason: string): void {
+    const current = origins.some((origin) => this.xds.truth.of(origin).refused.length > 0)
+    if (!current || !this.#quarantine.refused(origins, kind, reason)) return
+    this.#options.log.warn('a policy or route that proxies have refused is left out', {
+      kind,
+      origins: origins.slice(0, 10).map(originName),
+      reason,
+    })
+    this.#changed()
   }
 
   /** A rotation of authorities waits for proxies; each of them confirms several things in a moment. */

@@ -80,5 +80,5 @@ export interface Generator {
   generate(proxy: string, resources: readonly SourceResource[]): readonly GeneratedResource[]
 }
 
-/** Leaves an object out of what is compiled for a kind of client, because clients have refused what came from it; until it changes. */
-export type Quarantine = (origin: Origin, kind: ClientKind, reason: string) => void
+/** Told of each refusal, with all objects that what was refused comes from: whoever compiles may leave one of them out for clients of that kind. */
+export type Quarantine = (origins: readonly Origin[], kind: ClientKind, reason: string) => void

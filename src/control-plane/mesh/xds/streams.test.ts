@@ -162,7 +162,7 @@ describe('a delta stream', () => {
     const quarantined: string[] = []
     const truth = new Truth({
       monotonic: () => 0,
-      quarantine: ({ name }, kind, reason) => void quarantined.push(`${name} ${kind} ${reason}`),
+      quarantine: (origins, kind, reason) => void quarantined.push(`${origins.map(({ name }) => name).join()} ${kind} ${reason}`),
     })
     const client = deltaClient(world, {
       refused: (_: unknown, resources: readonly EncodedResource[], reason: string) => truth.refused(client.stream, resources, reason),

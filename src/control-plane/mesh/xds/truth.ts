@@ -112,13 +112,12 @@ export class Truth {
     this.#tell()
   }
 
-  /** A client has refused resources. Where they come from one object alone, the compiler is told to leave it out. */
+  /** A client has refused resources. Whoever compiles is told which objects they come from. */
   refused(stream: StreamState, resources: readonly EncodedResource[], reason: string): void {
     this.touch(stream)
     const kind = this.#live.get(stream)?.kind
     const origins = new Map(resources.flatMap((resource) => resource.origins.map((origin) => [originName(origin), origin] as const)))
-    const [only] = origins.values()
-    if (only && kind && origins.size === 1) this.#quarantine?.(only, kind, reason)
+    if (kind && origins.size > 0) this.#quarantine?.([...origins.values()], kind, reason)
   }
 
   /** Called after anything has changed. Returns how to stop. */

@@ -24,7 +24,7 @@ export interface ExplainedCall {
   readonly to: { readonly namespace: string; readonly name: string; readonly port: number }
   readonly request?: ExplainedRequest
   /** Of this world, if there is one: nothing is compiled twice then. */
-  readonly compiler?: Compiler
+  readonly compiler?: Pick<Compiler, 'compile'>
 }
 
 /**
@@ -56,7 +56,7 @@ export function explainCall(call: ExplainedCall): ExplainAnswer {
 }
 
 /** The caller's side; undefined: the call ends there. */
-function departure(call: ExplainedCall, compiler: Compiler, steps: Steps): Arrival | undefined {
+function departure(call: ExplainedCall, compiler: Pick<Compiler, 'compile'>, steps: Steps): Arrival | undefined {
   const { world, from, to, request = {} } = call
   const service = world.services.get(serviceKey(to.namespace, to.name))
   const port = service?.ports.find((one) => one.port === to.port)

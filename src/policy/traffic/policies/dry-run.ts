@@ -53,8 +53,9 @@ export function dryRun(
   const others = world.policies.filter(
     ({ type, origin }) => type !== policy.type || origin.namespace !== policy.origin.namespace || origin.name !== policy.origin.name,
   )
-  const before = judgeOf(world, world.policies, proxies)
-  const after = judgeOf(world, [...others, enforced(policy)], proxies)
+  const serving = servingOf(proxies)
+  const before = judgeOf(world, world.policies, serving)
+  const after = judgeOf(world, [...others, enforced(policy)], serving)
   const counts = { stillAllowed: 0, stillDenied: 0, newlyAllowed: 0, newlyDenied: 0, unknown: 0 }
   const changes: { call: ObservedCall; previously: 'allow' | 'deny'; would: 'allow' | 'deny'; rule: string }[] = []
   for (const call of observed) {
@@ -89,22 +90,34 @@ interface Verdict {
   readonly rule: string
 }
 
+type Serving = readonly { readonly proxy: ProxyView; readonly port: ProxyView['ports'][number] }[]
+
+/** Proxies and their ports by the port of a service that leads to them. */
+function servingOf(proxies: readonly ProxyView[]): (call: ObservedCall) => Serving {
+  const serving = new Map<string, { proxy: ProxyView; port: ProxyView['ports'][number] }[]>()
+  for (const proxy of proxies) {
+    for (const port of proxy.ports) {
+      for (const service of port.services) {
+        const key = `${service.namespace}/${service.name}:${service.port}`
+        const list = serving.get(key)
+        if (list) list.push({ proxy, port })
+        else serving.set(key, [{ proxy, port }])
+      }
+    }
+  }
+  return ({ service, port }) => serving.get(`${service.namespace}/${service.name}:${port}`) ?? []
+}
+
 function judgeOf(
   world: MeshWorld,
   policies: readonly TrafficPolicy[],
-  proxies: readonly ProxyView[],
+  serving: (call: ObservedCall) => Serving,
 ): (call: ObservedCall) => Verdict | undefined {
   const compiled = new Map<string, readonly ReturnType<typeof compileRbac>[]>()
   return (call) => {
-    const { namespace, name } = call.service
-    // all proxies of a service are alike to most policies; where they are not, one that refuses is what the caller will notice
-    const serving = proxies.flatMap((proxy) =>
-      proxy.ports
-        .filter((port) => port.services.some((one) => one.namespace === namespace && one.name === name && one.port === call.port))
-        .map((port) => ({ proxy, port })),
-    )
     let verdict: Verdict | undefined
-    for (const { proxy, port } of serving) {
+    // all proxies of a service are alike to most policies; where they are not, one that refuses is what the caller will notice
+    for (const { proxy, port } of serving(call)) {
       const key = `${proxy.name}:${port.port}`
       const judges = compiled.get(key) ?? rbacsOf(world, policies, proxy, port).map(compileRbac)
       compiled.set(key, judges)

@@ -1,0 +1,37 @@
+import type { StrictAnswer } from '../../../protocols/mesh-view.ts'
+import type { Pod } from '../../../api/generated/types.ts'
+import { strictReport, type PlaintextCaller } from '../../../policy/traffic/explain/index.ts'
+import type { MeshWorld, ProxyView } from '../../../policy/traffic/input/index.ts'
+
+/** Pods that are listed. */
+const MAX_LISTED = 1_000
+
+/**
+ * Whether strict mode is safe now. Where nobody tells of calls: pods that have no proxy are whom it would cut off, if they call anybody.
+ * @param seen calls in plain text that proxies have told of; undefined: none of them tells
+ */
+export function strictAnswer(
+  seen: readonly PlaintextCaller[] | undefined,
+  { world, proxies, pods }: { readonly world: MeshWorld; readonly proxies: Iterable<ProxyView>; readonly pods: Iterable<Pod> },
+): StrictAnswer {
+  const off = world.mesh.mtls ? '' : 'mutual TLS is off: nobody has an identity, and strict mode protects nothing'
+  if (seen) return { ...strictReport(seen, world), basis: 'traffic', ...(off === '' ? {} : { note: off }) }
+  const meshed = new Set([...proxies].map(({ namespace, pod }) => `${namespace}/${pod}`))
+  const plain = [...pods]
+    .filter(({ status }) => status?.phase === 'Running' || status?.phase === 'Pending')
+    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+    .filter((name) => !meshed.has(name))
+    .sort()
+  const notes = [
+    ...(off === '' ? [] : [off]),
+    'no proxy tells of the calls that it has seen: pods without a proxy are named, whether they call anybody or not; callers outside of pods are not known',
+    ...(plain.length > MAX_LISTED ? [`${plain.length - MAX_LISTED} more pods have none`] : []),
+  ]
+  return {
+    safe: world.mesh.mtls && (plain.length === 0 || meshed.size === 0),
+    basis: 'configuration',
+    note: notes.join('; '),
+    plaintext:
+      meshed.size === 0 ? [] : plain.slice(0, MAX_LISTED).map((from) => ({ from, to: 'any workload of the mesh', count: 0, lastSeen: '' })),
+  }
+}
