@@ -403,6 +403,29 @@ describe.each<TransportName>(['raw', 'sockets'])('transport %s', (name) => {
     await heard.until(() => heard.ended + heard.closed > 0)
   })
 
+  it('waits for first bytes, for the rest of a hello and for a handshake no longer than it is told to', async () => {
+    const outcomes: string[] = []
+    const secure = { context: contextOf(server), alpn: [], clientCertificate: 'require', handshakeTimeoutMs: 100 } as const
+    const port = await serve((accepted) => {
+      void accepted
+        .peek((bytes) => bytes.length > 1_000, 100)
+        .then(({ firstBytes, hello }) => {
+          outcomes.push(`${firstBytes.length} ${hello === undefined ? 'no hello' : 'a hello'}`)
+          return accepted.secure(secure)
+        })
+        .catch((error: unknown) => outcomes.push((error as Error).message))
+    })
+    const clients = [await dialTo(port), await dialTo(port)].map((one) => {
+      const heard = new Recorder()
+      one.handle(heard)
+      return { one, heard }
+    })
+    clients[1]?.one.write(Buffer.from('1603010200010001fc0303', 'hex'))
+    for (const { heard } of clients) await heard.until(() => heard.ended + heard.closed > 0)
+    const late = 'no TLS handshake within 100 ms'
+    expect(outcomes.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['0 no hello', '11 no hello', late, late])
+  })
+
   it('leaves no file descriptor behind', async () => {
     const port = await serve((accepted) => echo(accepted.plain()))
     const before = openFds()

@@ -17,6 +17,8 @@ export function readClientHello(bytes: Uint8Array, start = 0, end: number = byte
   // the hello may lie in several records
   let at = start
   let have = 0
+  // of the hello with its header, once that is there
+  let whole = Infinity
   while (at + 5 <= end) {
     if (bytes[at] !== 22 || bytes[at + 1] !== 3) return 'none'
     const length = u16(bytes, at + 3)
@@ -26,12 +28,13 @@ export function readClientHello(bytes: Uint8Array, start = 0, end: number = byte
     at += 5 + length
     const first = parts[0] as Uint8Array
     if (first.length > 0 && first[0] !== 1) return 'none'
-    const message = Buffer.concat(parts)
-    if (message.length >= 4) {
-      const whole = 4 + (((message[1] as number) << 16) | u16(message, 2))
+    if (whole === Infinity && have >= 4) {
+      const head = Buffer.concat(parts, 4)
+      whole = 4 + head.readUIntBE(1, 3)
       if (whole > MAX_BYTES) return 'none'
-      if (have >= whole) return readHello(message.subarray(4, whole))
     }
+    // put together once: records may be as short as a byte
+    if (have >= whole) return readHello(Buffer.concat(parts, whole).subarray(4))
   }
   return size > MAX_BYTES ? 'none' : 'more'
 }
