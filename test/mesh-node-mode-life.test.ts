@@ -135,7 +135,7 @@ describe.skipIf(missing !== '')(`the proxy of a node${suffix}`, () => {
       const { certificate, privateKey } = JSON.parse(readFileSync(file, 'utf8')) as { certificate: string; privateKey: string }
       return { privateKey, name: new X509Certificate(certificate).subjectAltName }
     })
-    expect(held.map(({ name }) => name).toSorted()).toEqual([
+    expect(held.map(({ name }) => String(name)).toSorted()).toEqual([
       'URI:spiffe://default.mesh.local/ns/shop/sa/default',
       'URI:spiffe://default.mesh.local/ns/shop/sa/visitor',
     ])
@@ -210,7 +210,7 @@ describe.skipIf(missing !== '')(`the proxy of a node${suffix}`, () => {
       },
     ])
     await cluster.kubectl('wait', '-n', 'shop', '--for=jsonpath={.status.phase}=Succeeded', 'pod/once', '--timeout=30s')
-    const others = (await podsOf('shop')).filter(({ status }) => status?.phase === 'Running').map(({ metadata }) => metadata.uid)
+    const others = (await podsOf('shop')).filter(({ status }) => status?.phase === 'Running').map(({ metadata }) => String(metadata.uid))
     const held = (): string[] => readdirSync(state).filter((name) => /^[\w-]+$/.test(name))
     await poll(
       'what is done has nothing more here',
