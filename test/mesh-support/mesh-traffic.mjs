@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 const counts = {}
 let slowestMs = 0
-let lastFailure
+const lastFailures = {}
 
 const count = (what) => (counts[what] = (counts[what] ?? 0) + 1)
 
@@ -18,6 +18,9 @@ const once = (ask, agent) =>
       response.setEncoding('utf8')
       response.on('data', (chunk) => (body += chunk))
       response.on('end', () => {
+        if (response.statusCode >= 500)
+          lastFailures[ask.name] =
+            `${new Date().toISOString()} ${ask.name}: ${response.statusCode} of ${response.headers.server}: ${body.slice(0, 200)}`
         const found = ask.pattern === undefined ? undefined : new RegExp(ask.pattern).exec(body)?.[1]
         resolve(`${response.statusCode}${found === undefined ? '' : ` ${found}`}`)
       })
@@ -33,7 +36,7 @@ const work = async (ask) => {
     try {
       count(`${ask.name} ${await once(ask, agent)}`)
     } catch (error) {
-      lastFailure = `${new Date().toISOString()} ${ask.name}: ${error.code ?? ''} ${error.message}`
+      lastFailures[ask.name] = `${new Date().toISOString()} ${ask.name}: ${error.code ?? ''} ${error.message}`
       count(`${ask.name} failed ${error.code ?? error.name}`)
     }
     slowestMs = Math.max(slowestMs, performance.now() - begin)
@@ -41,5 +44,15 @@ const work = async (ask) => {
   }
 }
 
-setInterval(() => console.log(JSON.stringify({ counts, slowestMs: Math.round(slowestMs), ...(lastFailure ? { lastFailure } : {}) })), 100)
+setInterval(
+  () =>
+    console.log(
+      JSON.stringify({
+        counts,
+        slowestMs: Math.round(slowestMs),
+        ...(Object.keys(lastFailures).length > 0 ? { lastFailure: Object.values(lastFailures).join('; ') } : {}),
+      }),
+    ),
+  100,
+)
 for (const ask of JSON.parse(process.argv[2])) for (let i = 0; i < (ask.workers ?? 2); i++) void work(ask)

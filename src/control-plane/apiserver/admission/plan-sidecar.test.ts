@@ -115,6 +115,9 @@ describe('a pod with its sidecar', () => {
     injectSidecar(grpc, 'grpc', 'token')
     expect(grpc.spec?.containers?.[0]?.env).toEqual([{ name: 'GRPC_XDS_BOOTSTRAP', value: '/etc/biplane/grpc/bootstrap.json' }])
     expect(grpc.spec?.initContainers?.[0]?.volumeMounts?.map(({ mountPath }) => mountPath)).toContain('/etc/biplane/grpc')
+    // the same directory for what stands beside it, as a variable too: nothing can be mounted without root
+    expect(grpc.spec?.initContainers?.[0]?.env).toContainEqual({ name: 'BIPLANE_GRPC_DIR', value: '/etc/biplane/grpc' })
+    expect(grpc.spec?.containers?.[0]?.lifecycle).toBeUndefined()
     expect(grpc.metadata.annotations).toMatchObject({ 'biplane.dev/data-plane': 'grpc', 'biplane.dev/sidecar': 'injected' })
   })
 })

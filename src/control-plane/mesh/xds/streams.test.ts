@@ -199,6 +199,27 @@ describe('a delta stream', () => {
     expect(truth.proxies().map(({ proxy, connected }) => [proxy, connected])).toEqual([['p', false]])
   })
 
+  it('adds up the streams of a proxy that has one of its own and one of what stands beside it: of each type the younger counts', () => {
+    const world = new World()
+    world.put(L, 'one', '1', { origins: [origin('fine')] })
+    world.put(R, 'r', '1', { origins: [origin('fine'), origin('route')] })
+    const truth = new Truth({ monotonic: () => 0 })
+    const [beside, own] = [deltaClient(world), deltaClient(world)]
+    for (const client of [beside, own]) truth.add(client.stream, 'envoy', 0)
+    beside.send(R, { subscribe: ['r'] })
+    own.send(L)
+    own.ack(L)
+    truth.touch(own.stream)
+    expect(truth.of(origin('fine'))).toEqual({ total: 1, acked: 0, refused: [] })
+    expect(truth.of(origin('route'))).toEqual({ total: 1, acked: 0, refused: [] })
+    beside.ack(R)
+    truth.touch(beside.stream)
+    expect(truth.of(origin('fine'))).toEqual({ total: 1, acked: 1, refused: [] })
+    expect(truth.proxies().map(({ types }) => types.map(({ type }) => type).toSorted())).toEqual([['listener', 'route']])
+    truth.remove(own.stream)
+    expect(truth.proxies().map(({ connected, types }) => [connected, types.map(({ type }) => type)])).toEqual([[true, ['route']]])
+  })
+
   it('refuses requests without type and too many names', () => {
     const client = deltaClient(new World())
     expect(() => client.send('')).toThrow('type_url is missing')

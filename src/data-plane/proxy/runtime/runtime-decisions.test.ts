@@ -67,6 +67,17 @@ describe('the chain of a connection', () => {
     [{ transport: 'plaintext' }, 'plain'],
   ])('%j', (seen, name) => expect(chooseChain(listener, seen)?.name).toBe(name))
 
+  it('takes TLS of HTTP/2 for the mesh where gRPC inside of applications may call, by its ALPN alone', () => {
+    const chains: FilterChain[] = [
+      { name: 'mesh', match: { transport: ['mesh'] }, tls: { mode: 'mesh', proxyless: true } },
+      { name: 'own', match: { transport: ['tls'] } },
+    ]
+    const chosen = (alpn: readonly string[]): string | undefined => chooseChain({ chains }, { transport: 'tls', alpn })?.name
+    expect([chosen(['h2']), chosen(['http/1.1']), chosen([])]).toEqual(['mesh', 'own', 'own'])
+    const strict = chains.map((one): FilterChain => (one.tls ? { ...one, tls: { mode: 'mesh' } } : one))
+    expect(chooseChain({ chains: strict }, { transport: 'tls', alpn: ['h2'] })?.name).toBe('own')
+  })
+
   it('tells the mesh from other TLS by ALPN alone', () => {
     expect([transportOf(undefined), transportOf({ alpn: ['h2'] }), transportOf({ alpn: ['biplane-h2', 'h2'] })]).toEqual([
       'plaintext',
