@@ -20,7 +20,7 @@ const once = (ask, agent) =>
       response.on('end', () => {
         if (response.statusCode >= 500)
           lastFailures[ask.name] =
-            `${new Date().toISOString()} ${ask.name}: ${response.statusCode} of ${response.headers.server}: ${body.slice(0, 200)}`
+            `${new Date().toISOString()} ${ask.name}: ${response.statusCode} of ${String(response.headers.server)}: ${body.slice(0, 200)}`
         const found = ask.pattern === undefined ? undefined : new RegExp(ask.pattern).exec(body)?.[1]
         resolve(`${response.statusCode}${found === undefined ? '' : ` ${found}`}`)
       })

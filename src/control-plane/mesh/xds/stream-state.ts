@@ -1,6 +1,6 @@
 import type { EncodedResource, ResourceChange, ResourceSource } from './contract.ts'
 import { OverlayMap, OverlaySet } from './overlay.ts'
-import { isFullType, placeOf } from './type-order.ts'
+import { isFullType, placeOf, XDS_TYPE } from './type-order.ts'
 
 /** What a client holds: a resource of ours, or a version that it has brought along. */
 export type Held = EncodedResource | { readonly version: string }
@@ -68,7 +68,7 @@ export interface StreamLimits {
   readonly responseBytes: number
 }
 
-export const DEFAULT_STREAM_LIMITS: StreamLimits = { types: 32, names: 20_000, nameLength: 1_024, responseBytes: 1024 * 1024 }
+export const DEFAULT_STREAM_LIMITS: StreamLimits = { types: 32, names: 20_000, nameLength: 1_024, responseBytes: 512 * 1024 }
 
 /** A request that breaks the protocol or exceeds a limit: the stream ends with the code. */
 export class StreamProtocolError extends Error {
@@ -108,6 +108,8 @@ export class StreamState {
   protected readonly source: ResourceSource
   protected readonly limits: StreamLimits
   protected readonly options: StreamOptions
+  /** Endpoints that a client is about to ask for, with the new cluster that makes it do so: until it has them the cluster is not there for its routes. */
+  readonly #awaited: Map<string, string> = new Map()
   #nonce = 0
   #ordered: TypeState[] = []
 
@@ -221,7 +223,19 @@ export class StreamState {
   /** Whether everything that this type may refer to is on its way. */
   protected mayAdd(state: TypeState): boolean {
     if (!placeOf(state.typeUrl).refers) return true
-    return this.#ordered.every((other) => placeOf(other.typeUrl).refers || placeOf(other.typeUrl).rank > 4 || !isDirty(other))
+    return (
+      !this.#awaitsEndpoints() &&
+      this.#ordered.every((other) => placeOf(other.typeUrl).refers || placeOf(other.typeUrl).rank > 4 || !isDirty(other))
+    )
+  }
+
+  #awaitsEndpoints(): boolean {
+    const [clusters, endpoints] = [this.types.get(XDS_TYPE.cluster), this.types.get(XDS_TYPE.endpoints)]
+    for (const [name, cluster] of this.#awaited) {
+      const isThere = endpoints?.held.has(name) || endpoints?.missing.has(name)
+      if (isThere || !clusters?.held.has(cluster)) this.#awaited.delete(name)
+    }
+    return this.#awaited.size > 0
   }
 
   /** Whether nothing that the client holds can refer to a resource of this type that is gone. */
@@ -249,6 +263,8 @@ export class StreamState {
       if (held) {
         before.set(resource.name, held)
         if (held.version !== resource.version) this.again(resource)
+      } else if (state.typeUrl === XDS_TYPE.cluster) {
+        for (const { typeUrl, name } of resource.again ?? []) if (typeUrl === XDS_TYPE.endpoints) this.#awaited.set(name, resource.name)
       }
       state.held.set(resource.name, resource)
       state.missing.delete(resource.name)

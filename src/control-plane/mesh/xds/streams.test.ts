@@ -155,6 +155,33 @@ describe('a delta stream', () => {
     expect(client.ack(C)).toEqual(['C +b=1', 'R +r=to b'])
   })
 
+  it('adds routes to a new cluster after its endpoints, which a client asks for when it has the cluster', () => {
+    const world = new World()
+    world.put(C, 'a', '1')
+    world.put(R, 'r', 'to a')
+    const client = deltaClient(world)
+    client.send(C)
+    client.ack(C)
+    client.send(R, { subscribe: ['r'] })
+    client.ack(R)
+    const again = [{ typeUrl: E, name: 'of b' }]
+    world.put(C, 'b', '1', { again })
+    world.put(C, 'c', '1', { again: [{ typeUrl: E, name: 'of c' }] })
+    world.put(E, 'of b', '10.0.0.1')
+    world.put(R, 'r', 'to b')
+    expect(client.changed()).toEqual(['C +b=1 +c=1'])
+    expect(client.ack(C)).toEqual([])
+    // one that does not exist is answered as well
+    expect(client.send(E, { subscribe: ['of b', 'of c'] })).toEqual(['E +of b=10.0.0.1 -of c', 'R +r=to b'])
+    // a cluster that goes before anybody has asked for its endpoints is not waited for
+    client.ack(E)
+    client.ack(R)
+    world.put(C, 'd', '1', { again: [{ typeUrl: E, name: 'of d' }] })
+    world.put(R, 'r', 'to d')
+    expect(client.changed()).toEqual(['C +d=1'])
+    expect(client.nack(C, 'd cannot be')).toEqual(['R +r=to d'])
+  })
+
   it('does not send what was refused again, sends the rest again, and tells whose it was', () => {
     const world = new World()
     world.put(L, 'good', '1', { origins: [origin('fine')] })
