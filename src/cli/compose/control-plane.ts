@@ -40,6 +40,7 @@ import { createTokenIssuer } from '../../control-plane/apiserver/tokens/service-
 import { addControllers, parseClusterCidrs, type ClusterCidr, type NodeMaskSizes } from '../../control-plane/controllers/index.ts'
 import { addCertificateSigner, createJoinTokens, loadOrCreatePki, type Pki } from '../../control-plane/pki/index.ts'
 import { addAuthorityRequests, MeshControl } from '../../control-plane/mesh/control/index.ts'
+import { addMeshStatus } from '../../control-plane/mesh/status/index.ts'
 import { createMeshViewHandler } from '../../control-plane/mesh/view/index.ts'
 import { addScheduler } from '../../control-plane/scheduler/index.ts'
 import { MESH_LINK_PATH, MESH_LINK_PROTOCOL } from '../../protocols/mesh-link.ts'
@@ -239,6 +240,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
     log,
   })
   addAuthorityRequests(manager, () => mesh.control?.authorities)
+  addMeshStatus(manager, mesh.control)
   addScheduler(manager, { random })
   addCertificateSigner(manager, pki)
   const running = manager.run(signal)

@@ -9,4 +9,5 @@
  */
 export { SYSTEM_NAMESPACE, type BuiltWorld } from './build-world.ts'
 export { MeshControl, type MeshControlOptions } from './mesh-control.ts'
+export type { Refused } from './quarantine.ts'
 export { addAuthorityRequests, BROUGHT_AUTHORITY, ROTATE_ANNOTATION } from './authority-requests.ts'

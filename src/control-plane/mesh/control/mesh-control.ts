@@ -7,6 +7,7 @@ import type { Metrics } from '../../../base/metrics.ts'
 import type { Client } from '../../../client/client.ts'
 import type { InformerFactory, Lister } from '../../../client/cache.ts'
 import type { Pod } from '../../../api/generated/types.ts'
+import type { KubeObject } from '../../../api/meta/object.ts'
 import type { CompiledProxy } from '../../../policy/traffic/compile/index.ts'
 import type { Finding, ProxyView } from '../../../policy/traffic/input/index.ts'
 import { originName, proxyName, type Origin } from '../../../policy/traffic/model/index.ts'
@@ -64,6 +65,9 @@ export class MeshControl {
   #confirmTimer: Timer | undefined
   #lastMs = Number.NEGATIVE_INFINITY
   #started = false
+  #problem: string | undefined
+  #refusals = 0
+  readonly #listeners = new Set<() => void>()
 
   constructor(options: MeshControlOptions) {
     this.#options = options
@@ -90,7 +94,32 @@ export class MeshControl {
       signCertificate: (identity, body) => this.#sign(identity, body),
       quarantine: (origins, kind, reason) => this.#refused(origins, kind, reason),
     })
-    this.xds.truth.onChange(() => this.#confirmSoon())
+    this.#snapshots.onChange((change) => this.xds.truth.changed(change))
+    this.xds.truth.onChange(() => {
+      this.#confirmSoon()
+      this.#tell()
+    })
+  }
+
+  /** Whether objects have changed that are not compiled yet. */
+  get isDue(): boolean {
+    return !this.#started || this.#timer !== undefined
+  }
+
+  /** Why what is compiled is not what the objects say; undefined: it is. */
+  get problem(): string | undefined {
+    return this.#problem
+  }
+
+  /** How often proxies have refused anything. */
+  get refusals(): number {
+    return this.#refusals
+  }
+
+  /** Called after everything was compiled again, and after proxies have come, gone, confirmed or refused: often. Returns how to stop. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
   }
 
   /** What is compiled now; undefined before the first time. */
@@ -124,6 +153,11 @@ export class MeshControl {
   /** All pods, those without a proxy too. */
   get pods(): Lister<Pod> {
     return this.#lists.pods
+  }
+
+  /** Objects of Kuma's kinds and the mesh's own policies, but for those that are being deleted. */
+  objects(): readonly KubeObject[] {
+    return this.#lists.meshObjects()
   }
 
   /** The authorities of the trust domain in use. */
@@ -188,16 +222,24 @@ export class MeshControl {
       this.#compilers = compilers
       this.#compiled = compiled
       this.#findings = undefined
+      this.#problem = undefined
       for (const name of gone) this.xds.truth.forget(name)
     } catch (error) {
       this.#proxies = before
+      this.#problem = messageOf(error)
       log.error('the mesh could not be compiled; proxies keep what they have', { error: messageOf(error) })
     }
     this.#lastMs = clock.monotonic()
+    this.#tell()
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener()
   }
 
   /** What has changed meanwhile is not what was refused. */
   #refused(origins: readonly Origin[], kind: ClientKind, reason: string): void {
+    this.#refusals++
     const current = origins.some((origin) => this.xds.truth.of(origin).refused.length > 0)
     if (!current || !this.#quarantine.refused(origins, kind, reason)) return
     this.#options.log.warn('a policy or route that proxies have refused is left out', {

@@ -109,6 +109,8 @@ export class TestProxy {
   status: string | undefined
   /** Whether responses are confirmed. */
   confirms = true
+  /** Why a response is refused: nothing of it is taken then. */
+  refuses: (type: string, values: readonly unknown[]) => string | undefined = () => undefined
   readonly #session: ClientHttp2Session
   readonly #stream: ClientHttp2Stream
   readonly #id: string
@@ -156,9 +158,17 @@ export class TestProxy {
     const { typeUrl, nonce, resources, removed } = decodeDeltaResponse(message)
     const known = this.told.get(typeUrl) ?? new Map<string, unknown>()
     this.told.set(typeUrl, known)
-    for (const { name, value } of resources) known.set(name, JSON.parse(value.toString()))
-    for (const name of removed) known.delete(name)
-    const answer = (): void => this.#send({ typeUrl, responseNonce: nonce })
+    const values = resources.map(({ name, value }) => [name, JSON.parse(value.toString()) as unknown] as const)
+    const refusal = this.refuses(
+      typeUrl,
+      values.map(([, value]) => value),
+    )
+    if (refusal === undefined) {
+      for (const [name, value] of values) known.set(name, value)
+      for (const name of removed) known.delete(name)
+    }
+    const errorDetail = refusal === undefined ? {} : { errorDetail: { code: 3, message: refusal } }
+    const answer = (): void => this.#send({ typeUrl, responseNonce: nonce, ...errorDetail })
     if (this.confirms) answer()
     else this.#unconfirmed.push(answer)
   }

@@ -1,5 +1,5 @@
 import { originName, TYPE_URL, type Origin } from '../../../policy/traffic/model/index.ts'
-import type { ClientKind, EncodedResource, Quarantine } from './contract.ts'
+import type { ClientKind, EncodedResource, Quarantine, ResourceChange } from './contract.ts'
 import { countInForce, isDirty, type StreamState, type TypeState } from './stream-state.ts'
 import { XDS_TYPE } from './type-order.ts'
 
@@ -104,6 +104,11 @@ export class Truth {
     if (streams) streams.forgotten = true
   }
 
+  /** Proxies are to have something else, which they may not have been told yet. */
+  changed({ proxies }: Pick<ResourceChange, 'proxies'>): void {
+    for (const proxy of proxies ?? this.#byProxy.keys()) delete this.#byProxy.get(proxy)?.summary
+  }
+
   /** Something was sent, confirmed or subscribed. */
   touch(stream: StreamState): void {
     const streams = this.#byProxy.get(stream.proxy)
@@ -170,19 +175,21 @@ function truthOf(streams: Streams, now: number): ProxyTruth {
     connected: true,
     sinceMs: youngest.sinceMs,
     lastContactMs: Math.max(...[...streams.entries].map(({ stream }) => stream.lastContactMs)),
-    types: [...youngestOf(streams).values()].map(({ state }) => typeTruth(state, now)),
+    types: [...youngestOf(streams).values()].map(({ stream, state }) => typeTruth(stream, state, now)),
   }
 }
 
-function typeTruth(state: TypeState, now: number): ProxyTypeTruth {
+function typeTruth(stream: StreamState, state: TypeState, now: number): ProxyTypeTruth {
   const { typeUrl, outstanding } = state
+  // what was refused and is not wanted any more is history
+  const refused = [...state.refused].filter(([name, { version }]) => stream.current(typeUrl, name)?.version === version)
   return {
     typeUrl,
     type: TYPE_NAMES.get(typeUrl) ?? typeUrl,
     resources: countInForce(state),
     ...(state.acked === '' ? {} : { acked: state.acked, ackedAtMs: state.ackedAtMs }),
     ...(outstanding ? { pending: outstanding.nonce } : {}),
-    refused: [...state.refused].map(([name, { reason, atMs }]) => ({ name, reason, atMs })),
+    refused: refused.map(([name, { reason, atMs }]) => ({ name, reason, atMs })),
     staleMs: outstanding ? now - outstanding.sentAt : 0,
   }
 }
