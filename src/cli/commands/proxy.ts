@@ -13,13 +13,17 @@ import { findEnvoy } from '../../data-plane/proxy/companion/index.ts'
 import { runEnvoyProxy } from '../compose/proxy-envoy.ts'
 import { runGrpcCompanion } from '../compose/proxy-grpc.ts'
 import { runProxy } from '../compose/proxy.ts'
+import { forkWorker, MAX_WORKERS, runWorkerProcess, workersOf } from '../compose/proxy-workers.ts'
 import type { CliContext } from '../context.ts'
 import { CliError } from '../errors/cli-error.ts'
 
 export interface ProxyCommandOptions {
   readonly dataPlane?: 'biplane' | 'envoy' | 'grpc'
+  readonly workers?: string
   readonly verbose?: boolean
 }
+
+export const WORKERS_VARIABLE = 'BIPLANE_WORKERS'
 
 const STOP_GRACE_MS = 5_000
 
@@ -59,7 +63,28 @@ export async function runProxyCommand(context: CliContext, kind: 'sidecar' | 'ga
   }
   if (options.dataPlane === 'envoy') return await runEnvoyProxy({ ...own, envoy: envoyOf(env) }, signals.signal)
   if (options.dataPlane === 'grpc') return await runGrpcCompanion({ ...own, grpcDir: env[GRPC_DIR_VARIABLE] ?? GRPC_DIR }, signals.signal)
-  await runProxy(own, signals.signal)
+  const count = workerCount(options.workers ?? env[WORKERS_VARIABLE] ?? '1')
+  const script = process.argv[1] as string
+  const start = (): ReturnType<typeof forkWorker> => forkWorker(script, options.verbose ? ['--verbose'] : [], own.log)
+  await runProxy({ ...own, ...(count > 1 ? { workers: { count, start } } : {}) }, signals.signal)
+}
+
+function workerCount(text: string): number {
+  const count = workersOf(text)
+  if (count !== undefined) return count
+  throw new CliError(`"${text}" is no number of workers`, {
+    why: `a proxy has from 1 to ${MAX_WORKERS} processes that carry connections`,
+    fix: `give --workers, or the variable ${WORKERS_VARIABLE}, such a number; 1 is the default`,
+  })
+}
+
+/** `biplane proxy worker`: one of the processes of a proxy, which starts it. */
+export async function runWorkerCommand({ clock, random, err }: CliContext, options: { readonly verbose?: boolean }): Promise<void> {
+  await runWorkerProcess({
+    clock,
+    random,
+    log: jsonLogger({ write: (line) => err.write(line), clock, level: options.verbose ? 'debug' : 'info' }),
+  })
 }
 
 function envoyOf(env: CliContext['env']): string {

@@ -8,15 +8,17 @@ import type { Logger } from '../../base/log.ts'
 import { askCertificate, createMeshTls, WorkloadIdentity } from '../../data-plane/proxy/identity/index.ts'
 import { ConfigClient, type ProxySnapshot } from '../../data-plane/proxy/config/index.ts'
 import { openHealthServer, type HealthServer } from '../../data-plane/proxy/health/index.ts'
-import { drainCallers, ProxyRuntime } from '../../data-plane/proxy/runtime/index.ts'
+import { drainCallers, ProxyRuntime, type ProxyRuntimeOptions } from '../../data-plane/proxy/runtime/index.ts'
 import {
   chooseTransport,
   originalDestinationProblem,
+  sharingProblem,
   transport,
   transportIn,
   type Transport,
   type TransportName,
 } from '../../data-plane/proxy/transport/index.ts'
+import { WorkerPool, type Carrier, type WorkerProcess } from '../../data-plane/proxy/workers/index.ts'
 import { HEALTH_PORT, LOCAL_SERVICES_FILE, proxyName, type AppProbes, type LocalServices } from '../../policy/traffic/model/index.ts'
 
 const PORT_RETRY_MS = 50
@@ -46,6 +48,14 @@ export interface ProxyOptions {
   readonly stopGraceMs: number
   /** For a process that serves pods from outside, several at once. */
   readonly outside?: OutsideOptions
+  /** Processes that carry the connections; absent: this one does. */
+  readonly workers?: WorkersOptions
+}
+
+export interface WorkersOptions {
+  /** More than 1. */
+  readonly count: number
+  readonly start: () => WorkerProcess
 }
 
 export interface OutsideOptions {
@@ -89,19 +99,6 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     random,
     log,
   })
-  const transport = await transportFor(outside, log)
-  const runtime: ProxyRuntime = new ProxyRuntime({
-    transport,
-    mesh: createMeshTls(identity),
-    identity: () => identity.material?.spiffeId,
-    config: () => config,
-    place: { node: options.node },
-    clock,
-    random,
-    log,
-    service: `${options.serviceAccount}.${options.namespace}`,
-    ...(outside ? { logFile: (path: string) => join(outside.logDir, basename(path)) } : {}),
-  })
   const config: ConfigClient = new ConfigClient({
     node: { id: name, cluster: options.serviceAccount, userAgent: 'biplane' },
     dial: meshSocket,
@@ -113,8 +110,17 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     random,
     log,
   })
+  const runtime: Carrier = await carrierOf(options, identity, {
+    config: () => config,
+    place: { node: options.node },
+    clock,
+    random,
+    log,
+    service: `${options.serviceAccount}.${options.namespace}`,
+    ...(outside ? { logFile: (path: string) => join(outside.logDir, basename(path)) } : {}),
+  })
   let wanted = new Set<string>()
-  const taken = (snapshot: ProxySnapshot): void => {
+  const taken = (snapshot: ProxySnapshot): void | Promise<void> => {
     const { settings } = snapshot
     if (settings) {
       identity.setTrust(settings.trust)
@@ -124,8 +130,9 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
       for (const listener of wanted) if (!listeners.has(listener)) config.release('listener', listener)
       wanted = listeners
     }
-    runtime.update(snapshot)
+    const inForce = runtime.update(snapshot)
     if (options.kind === 'gateway') void runtime.bindGateways()
+    return inForce
   }
   const notReady = (): string | undefined => {
     const { settings, listeners } = runtime.snapshot
@@ -170,19 +177,46 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
   return {
     notReady,
     async end(graceMs = options.stopGraceMs) {
-      log.info('stopping', { connections: runtime.connections })
+      log.info('stopping', { connections: await runtime.connections })
       try {
         // nobody tells a gateway beforehand
         if (options.kind === 'gateway') await drainCallers(runtime, clock)
         await runtime.stopListening()
         // another process waits for its port
         if (outside) await health?.close()
-        for (const until = clock.monotonic() + graceMs; runtime.connections > 0 && clock.monotonic() < until;) await sleep(clock, 50)
+        for (const until = clock.monotonic() + graceMs; (await runtime.connections) > 0 && clock.monotonic() < until;)
+          await sleep(clock, 50)
       } finally {
         await close(health)
       }
     },
   }
+}
+
+/** What carries connections: this process, or others. */
+async function carrierOf(
+  { kind, outside, workers }: ProxyOptions,
+  identity: WorkloadIdentity,
+  common: Omit<ProxyRuntimeOptions, 'transport' | 'mesh' | 'identity'>,
+): Promise<Carrier> {
+  const { log, place, service } = common
+  if (workers) {
+    const problem = sharingProblem()
+    if (problem === undefined)
+      return await WorkerPool.start({
+        ...common,
+        ...workers,
+        settings: { place, service, isGateway: kind === 'gateway' },
+        identity,
+      })
+    log.warn('one process carries all connections: sockets cannot be shared', { problem })
+  }
+  return new ProxyRuntime({
+    ...common,
+    transport: await transportFor(outside, log),
+    mesh: createMeshTls(identity),
+    identity: () => identity.material?.spiffeId,
+  })
 }
 
 async function transportFor(outside: OutsideOptions | undefined, log: Logger): Promise<Transport> {
@@ -203,7 +237,7 @@ async function whenPortIsFree<T>(open: () => Promise<T>, onWait: () => void, clo
   }
 }
 
-async function listen(runtime: ProxyRuntime, options: ProxyOptions, isLoopback: boolean, signal: AbortSignal): Promise<void> {
+async function listen(runtime: Carrier, options: ProxyOptions, isLoopback: boolean, signal: AbortSignal): Promise<void> {
   if (isLoopback) {
     await runtime.listenMesh(options.ips[0] as string)
     if (options.podDir !== undefined) await followAliases(runtime, join(options.podDir, LOCAL_SERVICES_FILE), options.log, signal)
@@ -216,7 +250,7 @@ async function listen(runtime: ProxyRuntime, options: ProxyOptions, isLoopback: 
 }
 
 /** Serves the services of the node agent's table, again whenever it changes. @returns when those of now are served */
-async function followAliases(runtime: ProxyRuntime, path: string, log: Logger, signal: AbortSignal): Promise<void> {
+async function followAliases(runtime: Carrier, path: string, log: Logger, signal: AbortSignal): Promise<void> {
   let served = new Map<string, { readonly alias: string; readonly port: number }>()
   const read = async (): Promise<void> => {
     const table = JSON.parse(await readFile(path, 'utf8').catch(() => '{"services":[]}')) as LocalServices

@@ -18,10 +18,15 @@ export function addMeshCommands(program: Command, context: CliContext, act: Act)
       .addOption(
         new Option('--data-plane <name>', 'what executes the configuration').choices(['biplane', 'envoy', 'grpc']).default('biplane'),
       )
+      .option('--workers <number>', 'processes that carry connections, all on the same ports (default: BIPLANE_WORKERS, or 1)')
       .option('--verbose', 'log more')
       .addHelpText('after', '\nRuns in pods that the control plane makes, and is told by their variables what it is for.')
       .action(act(async (options) => (await import('../commands/proxy.ts')).runProxyCommand(context, kind, options)))
   }
+  proxy
+    .command('worker', { hidden: true })
+    .option('--verbose', 'log more')
+    .action(act(async (options) => (await import('../commands/proxy.ts')).runWorkerCommand(context, options)))
   proxy
     .command('node')
     .description('carry all connections of the pods of a node that want no sidecar of their own')
