@@ -37,10 +37,11 @@ import {
   type StaticToken,
 } from '../../control-plane/apiserver/index.ts'
 import { createTokenIssuer } from '../../control-plane/apiserver/tokens/service-account-tokens.ts'
+import { addGatewayController } from '../../control-plane/controllers/gateway/index.ts'
 import { addControllers, parseClusterCidrs, type ClusterCidr, type NodeMaskSizes } from '../../control-plane/controllers/index.ts'
 import { addCertificateSigner, createJoinTokens, loadOrCreatePki, type Pki } from '../../control-plane/pki/index.ts'
 import { addAuthorityRequests, MeshControl } from '../../control-plane/mesh/control/index.ts'
-import { addMeshStatus } from '../../control-plane/mesh/status/index.ts'
+import { addMeshStatus, programmedBy } from '../../control-plane/mesh/status/index.ts'
 import { createMeshViewHandler } from '../../control-plane/mesh/view/index.ts'
 import { addScheduler } from '../../control-plane/scheduler/index.ts'
 import { MESH_LINK_PATH, MESH_LINK_PROTOCOL } from '../../protocols/mesh-link.ts'
@@ -241,6 +242,7 @@ async function serve(parts: Parts, signal: AbortSignal): Promise<void> {
   })
   addAuthorityRequests(manager, () => mesh.control?.authorities)
   addMeshStatus(manager, mesh.control)
+  addGatewayController(manager, { programmed: programmedBy(() => mesh.control) })
   addScheduler(manager, { random })
   addCertificateSigner(manager, pki)
   const running = manager.run(signal)

@@ -5,6 +5,7 @@ import { services } from '../../../api/core/v1/service.ts'
 import { isConditionTrue } from '../../../api/conditions.ts'
 import { gatewayClasses, gateways, httpRoutes, httpRoutesV1beta1 } from '../../../api/gateway.networking.k8s.io/v1/index.ts'
 import { ingresses } from '../../../api/networking/v1/ingress.ts'
+import { addressPools } from '../../../api/routing.biplane.dev/v1alpha1/address-pool.ts'
 import { silentLogger } from '../../../base/log.ts'
 import { createMetrics } from '../../../base/metrics.ts'
 import type { Client } from '../../../client/client.ts'
@@ -34,6 +35,7 @@ test('a gateway gets what runs it, an address and a status; its route too; nothi
   const { client } = cluster
   let ok = false
   const stop = run(client, clock, () => ({ ok, message: ok ? 'all' : '0 of 1 proxies' }))
+  const addressing = await client.of(addressPools).create({ metadata: { name: 'outside' }, spec: { addresses: ['192.0.2.0/28'] } })
   await client.of(services).create({ metadata: { name: 'web', ...inDefault }, spec: { ports: [{ port: 80 }] } })
   await client.of(gateways).create({
     metadata: { name: 'edge', ...inDefault },
@@ -59,6 +61,11 @@ test('a gateway gets what runs it, an address and a status; its route too; nothi
   expect(await programmed()).toEqual(['Accepted=True Accepted', 'Programmed=False Pending'])
   ok = true
   await clock.advance(2_000)
+  // what proxies of before have confirmed is worth nothing while none of them runs
+  expect(await programmed()).toEqual(['Accepted=True Accepted', 'Programmed=False Pending'])
+  const scale = { status: { replicas: 1, readyReplicas: 1, availableReplicas: 1 } }
+  await client.of(deployments).patch('edge-biplane', scale, { ...inDefault, type: 'merge', subresource: 'status' })
+  await clock.advance(2_000)
   expect(await programmed()).toEqual(['Accepted=True Accepted', 'Programmed=True Programmed'])
   const route = await client.of(httpRoutesV1beta1).get('web', inDefault)
   expect(route.apiVersion).toBe('gateway.networking.k8s.io/v1beta1')
@@ -70,6 +77,16 @@ test('a gateway gets what runs it, an address and a status; its route too; nothi
   await client.of(services).patch('edge-biplane', { spec: { type: 'ClusterIP' } }, { ...inDefault, type: 'merge' })
   await clock.advance(2_000)
   expect((await client.of(services).get('edge-biplane', inDefault)).spec?.type).toBe('LoadBalancer')
+  await client
+    .of(services)
+    .patch('edge-biplane', { spec: { clusterIP: '10.96.0.9', clusterIPs: ['10.96.0.9'] } }, { ...inDefault, type: 'merge' })
+  // nobody gives out addresses: nodes serve the Service at the one that it has anyway
+  await client.of(addressPools).delete(addressing.metadata.name)
+  await client
+    .of(services)
+    .patch('edge-biplane', { status: { loadBalancer: { ingress: null } } }, { ...inDefault, type: 'merge', subresource: 'status' })
+  await clock.advance(2_000)
+  expect((await client.of(gateways).get('edge', inDefault)).status?.addresses).toEqual([{ type: 'IPAddress', value: '10.96.0.9' }])
   await stop()
 })
 

@@ -22,6 +22,7 @@ import type { KindDefinition } from '../../../api/kind.ts'
 import { keyOf, type KubeObject } from '../../../api/meta/object.ts'
 import { ingressClasses } from '../../../api/networking/v1/ingress-class.ts'
 import { ingresses } from '../../../api/networking/v1/ingress.ts'
+import { addressPools } from '../../../api/routing.biplane.dev/v1alpha1/address-pool.ts'
 import { watchOf, type Manager, type Request } from '../../../controller/contract.ts'
 import { ignoreGone } from '../../../controller/ignore-gone.ts'
 import {
@@ -34,7 +35,7 @@ import {
 } from '../../../policy/traffic/gateway-api/index.ts'
 import { infrastructureName, planInfrastructure, planIngressInfrastructure, type GatewayInfrastructure } from './plan-infrastructure.ts'
 import { planPatch } from './plan-patch.ts'
-import { planStatus, type StatusSources } from './plan-status.ts'
+import { planStatus, type ProgrammedAnswer, type StatusSources } from './plan-status.ts'
 
 export interface GatewayControllerOptions {
   /** Whether data planes carry out the newest of a Gateway or route. */
@@ -72,7 +73,19 @@ export function addGatewayController(manager: Manager, { programmed }: GatewayCo
   }
   const objects = (): GatewayObjects =>
     Object.fromEntries(Object.entries(lists).map(([name, lister]) => [name, (lister.list() as KubeObject[]).filter(isAlive)]))
+  const pools = manager.informers.informer(addressPools).lister
+  const running = manager.informers.informer(deployments).lister
   const applier = new Applier(manager)
+  /** Whom no pod serves is served by nobody, whatever proxies have confirmed. */
+  const notRunning = (
+    kind: string,
+    { metadata, spec }: KubeObject & { readonly spec?: { readonly gatewayClassName?: string } },
+  ): ProgrammedAnswer | undefined => {
+    if (kind !== 'Gateway') return undefined
+    const name = infrastructureName(metadata.name, spec?.gatewayClassName ?? GATEWAY_CLASS)
+    const { readyReplicas = 0 } = running.get(`${metadata.namespace}/${name}`)?.status ?? {}
+    return readyReplicas > 0 ? undefined : { ok: false, message: `No pod of deployment ${name} is ready` }
+  }
   let plannedAt = Number.NEGATIVE_INFINITY
 
   manager.addController({
@@ -82,7 +95,7 @@ export function addGatewayController(manager: Manager, { programmed }: GatewayCo
       ...[gatewayClasses, gateways, listenerSets, httpRoutes, grpcRoutes, tcpRoutes, tlsRoutes, referenceGrants, backendTLSPolicies].map(
         watchAll,
       ),
-      ...[ingresses, ingressClasses, services, namespaces, secrets, configMaps, deployments].map(watchAll),
+      ...[ingresses, ingressClasses, services, namespaces, secrets, configMaps, deployments, addressPools].map(watchAll),
     ],
     reconciler: {
       async reconcile(_, signal) {
@@ -97,9 +110,12 @@ export function addGatewayController(manager: Manager, { programmed }: GatewayCo
         const sources: StatusSources = {
           now: timestamp(manager.clock.now()),
           addresses: ({ namespace, name }) =>
-            addressesOf(lists.services.get(`${namespace}/${infrastructureName(name, classOf(now, namespace, name))}`)),
+            addressesOf(
+              lists.services.get(`${namespace}/${infrastructureName(name, classOf(now, namespace, name))}`),
+              pools.list().length > 0,
+            ),
           programmed(kind, object) {
-            const answer = programmed(kind, object)
+            const answer = notRunning(kind, object) ?? programmed(kind, object)
             if (!answer.ok) pending = true
             return answer
           },
@@ -122,8 +138,10 @@ function classOf({ gateways: list = [] }: GatewayObjects, namespace: string, nam
   return list.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name)?.spec.gatewayClassName ?? GATEWAY_CLASS
 }
 
-function addressesOf(service: Service | undefined): string[] {
-  return (service?.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? [])
+/** Where nobody gives out addresses for load balancers, a gateway is reached where its Service is: on the nodes, and on a laptop that is all there is. */
+function addressesOf(service: Service | undefined, hasPools: boolean): string[] {
+  const given = (service?.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? [])
+  return given.length > 0 || hasPools ? given : (service?.spec?.clusterIPs ?? []).filter((ip) => ip !== 'None')
 }
 
 async function makeClasses(manager: Manager, signal: AbortSignal): Promise<void> {

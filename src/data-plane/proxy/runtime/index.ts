@@ -5,6 +5,7 @@
  *     listener-table    which listener a destination means
  *     accept-connection first bytes -> chain -> TLS -> judgement -> HTTP or bytes; choose-chain, sniff-protocol: pure
  *     chains            chains compiled at their first connection, changed in place; live-chain: one of them
+ *     gateway-ports     what a gateway binds, again until it can
  *     tcp-carrier       bytes to an endpoint of a cluster
  *     downstream-tls, upstream-tls   how TLS ends here, and begins
  *     drain-callers   sends callers away and waits for it

@@ -25,6 +25,7 @@ import { acceptConnection, type AcceptDeps } from './accept-connection.ts'
 import { AccessLogs } from './access-logs.ts'
 import { Chains } from './chains.ts'
 import { DownstreamTlsMaker } from './downstream-tls.ts'
+import { GatewayPorts } from './gateway-ports.ts'
 import { ListenerTable, plainAddress } from './listener-table.ts'
 import { Refusals, RefusedConnection } from './refusals.ts'
 import { TcpCarrier } from './tcp-carrier.ts'
@@ -74,6 +75,7 @@ export class ProxyRuntime {
   readonly #upstreamTls: UpstreamTlsMaker
   readonly #chains: Chains
   readonly #refusals: Refusals
+  readonly #gatewayPorts: GatewayPorts
   readonly #deps: AcceptDeps
   readonly #acceptors = new Map<string, Promise<Acceptor>>()
   readonly #waiting = new Map<string, Set<() => void>>()
@@ -131,6 +133,12 @@ export class ProxyRuntime {
     })
     const tcp = new TcpCarrier({ clusters: this.clusters, transport, clock, wheel: this.#wheel, random, log })
     this.#refusals = new Refusals(this.metrics, clock, log)
+    this.#gatewayPorts = new GatewayPorts({
+      listen: (key, target, name) => this.#listen(key, target, (accepted) => void acceptConnection(accepted, name, undefined, this.#deps)),
+      close: (key) => this.#close(key),
+      clock,
+      log,
+    })
     this.#deps = { chains: this.#chains, tls: this.#downstreamTls, tcp, clock, wheel: this.#wheel, refusals: this.#refusals }
   }
 
@@ -203,17 +211,14 @@ export class ProxyRuntime {
     await this.#close(`alias ${alias.address} ${alias.port}`)
   }
 
-  /** Binds the ports of the gateway's listeners, and leaves those that are gone. */
+  /** Binds the addresses of the gateway's listeners, and leaves those that are gone. What cannot be bound is tried again by itself. */
   async bindGateways(): Promise<void> {
-    const wanted = new Map(
-      this.#table.gateways.map(({ name, address }) => [`gateway ${name} ${address.port}`, { name, port: address.port }]),
-    )
-    for (const key of this.#acceptors.keys()) if (key.startsWith('gateway ') && !wanted.has(key)) await this.#close(key)
-    for (const [key, { name, port }] of wanted) {
-      await this.#listen(key, { host: '::', port }, (accepted) => {
-        void acceptConnection(accepted, name, undefined, this.#deps)
-      }).catch((error: unknown) => this.#options.log.error('a gateway cannot listen', { listener: name, port, error: messageOf(error) }))
-    }
+    await this.#gatewayPorts.bind(this.#table.gateways)
+  }
+
+  /** What of the gateway's listeners is not bound, and why; undefined: nothing. */
+  get unbound(): string | undefined {
+    return this.#gatewayPorts.problem
   }
 
   /** The application is going: what comes in is finished, and nothing new is taken on kept connections. What goes out is carried on. May be called again. */
@@ -226,12 +231,14 @@ export class ProxyRuntime {
 
   /** Takes nothing new, lets what runs end. */
   async stopListening(): Promise<void> {
+    this.#gatewayPorts.stop()
     await Promise.all([...this.#acceptors.keys()].map((key) => this.#close(key)))
     for (const { connections } of this.#chains.all) for (const connection of connections) connection.drain()
   }
 
   /** Ends everything at once; resolves when what was to be told of it (spans) has been sent, or was not taken. */
   async close(): Promise<void> {
+    this.#gatewayPorts.stop()
     for (const { connections } of this.#chains.all) for (const { downstream } of connections) downstream.destroy()
     this.clusters.close()
     this.#accessLogs.close()

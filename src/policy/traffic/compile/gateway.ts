@@ -1,6 +1,6 @@
 import { gatewayBindPort } from '../gateway-api/bind-port.ts'
 import { compareHostnames, coversHostname } from '../gateway-api/hostnames.ts'
-import type { GatewayListener, TrafficRoute } from '../input/index.ts'
+import type { GatewayListener, ProxyView, TrafficRoute } from '../input/index.ts'
 import {
   originName,
   type FilterChain,
@@ -42,11 +42,17 @@ function compilePort(key: string, port: number, sections: readonly GatewayListen
   const listener: Listener = {
     name: gatewayListener(key, port),
     direction: 'gateway',
-    address: { address: '::', port: gatewayBindPort(port) },
+    address: { address: bindAddress(parts.effects.proxy), port: gatewayBindPort(port) },
     protocol: sections.some(({ tls }) => tls) ? 'tls' : plain.length > 0 ? 'http' : 'tcp',
     chains: chains.map((chain) => parts.effects.gatewayChain(chain, { port, name: chain.name }, origins)),
   }
   parts.out.add('listener', listener, origins)
+}
+
+/** Where pods share the loopback network, each has an address of its own, and the ports of all others are others' business. */
+function bindAddress({ ips }: ProxyView): string {
+  const [primary = ''] = ips
+  return primary.startsWith('127.') ? primary : '::'
 }
 
 const serverNameOf = ({ match }: FilterChain): string => match.serverNames?.[0] ?? '*'
