@@ -5,6 +5,7 @@
  *     mesh-lists      the objects; concerns-mesh: which of their changes matter
  *     build-world     objects as plain values: only what has changed is made anew (kept-views); selector-index: which services select a pod
  *     distinct-findings  what authors should know, each once
+ *     mesh-gauges     how many proxies have in force what they were told
  *     quarantine      which policies and routes clients have refused; compilers: leaves them out for these clients
  */
 export { SYSTEM_NAMESPACE, type BuiltWorld } from './build-world.ts'

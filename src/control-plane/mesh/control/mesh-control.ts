@@ -20,6 +20,7 @@ import { biplaneGenerator, SnapshotStore, XdsServer, type ClientKind, type Strea
 import { WorldBuilder, type BuiltWorld } from './build-world.ts'
 import { Compilers } from './compilers.ts'
 import { concernsMesh } from './concerns-mesh.ts'
+import { addMeshGauges } from './mesh-gauges.ts'
 import { openMeshLists, type MeshLists } from './mesh-lists.ts'
 import { distinctFindings } from './distinct-findings.ts'
 import { Quarantine } from './quarantine.ts'
@@ -93,6 +94,12 @@ export class MeshControl {
       kindOf: (proxy) => this.#proxies.get(proxy)?.dataPlane ?? 'biplane',
       signCertificate: (identity, body) => this.#sign(identity, body),
       quarantine: (origins, kind, reason) => this.#refused(origins, kind, reason),
+    })
+    addMeshGauges(metrics, {
+      proxies: () => this.#proxies.values(),
+      truths: () => this.xds.view(),
+      quarantined: () => this.#quarantine.size,
+      isCompiled: () => this.#started && this.#problem === undefined,
     })
     this.#snapshots.onChange((change) => this.xds.truth.changed(change))
     this.xds.truth.onChange(() => {
