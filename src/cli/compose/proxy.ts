@@ -5,9 +5,11 @@ import { sleep, type Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import { boundSocketIn, connectIn } from '../../base/linux/namespace-sockets.ts'
 import type { Logger } from '../../base/log.ts'
-import { askCertificate, createMeshTls, WorkloadIdentity } from '../../data-plane/proxy/identity/index.ts'
+import { askCertificate, askControlPlane, createMeshTls, WorkloadIdentity } from '../../data-plane/proxy/identity/index.ts'
 import { ConfigClient, type ProxySnapshot } from '../../data-plane/proxy/config/index.ts'
 import { openHealthServer, type HealthServer } from '../../data-plane/proxy/health/index.ts'
+import { reportCalls, SeenCalls } from '../../data-plane/proxy/telemetry/index.ts'
+import { REPORT_CALLS_PATH, type CallReport } from '../../protocols/mesh-link.ts'
 import { drainCallers, ProxyRuntime, type ProxyRuntimeOptions } from '../../data-plane/proxy/runtime/index.ts'
 import {
   chooseTransport,
@@ -110,7 +112,9 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     random,
     log,
   })
+  const seen = new SeenCalls()
   const runtime: Carrier = await carrierOf(options, identity, {
+    onInbound: (downstream, port, how) => seen.note(downstream, port, how),
     config: () => config,
     place: { node: options.node },
     clock,
@@ -131,8 +135,9 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
       wanted = listeners
     }
     const inForce = runtime.update(snapshot)
-    if (options.kind === 'gateway') void runtime.bindGateways()
-    return inForce
+    if (options.kind !== 'gateway') return inForce
+    // a port that nobody listens on is nothing to confirm
+    return Promise.all([inForce, runtime.bindGateways()]).then(() => {})
   }
   const notReady = (): string | undefined => {
     const { settings, listeners } = runtime.snapshot
@@ -140,7 +145,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     if (settings.identity !== undefined && !identity.material)
       return `no certificate yet${identity.problem === undefined ? '' : `: ${identity.problem}`}`
     const missing = [...wanted].filter((listener) => !listeners.has(listener) && !config.isMissing('listener', listener))
-    return missing.length > 0 ? `listeners are missing: ${missing.join(', ')}` : undefined
+    return missing.length > 0 ? `listeners are missing: ${missing.join(', ')}` : runtime.unbound
   }
   const { drainToken } = options
   const openHealth = async (): Promise<HealthServer> =>
@@ -173,6 +178,11 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
   } catch (error) {
     await close(health)
     throw error
+  }
+  // processes of their own have nobody to tell
+  if (!options.workers) {
+    const tell = (report: CallReport): Promise<unknown> => askControlPlane(REPORT_CALLS_PATH, report, { dial: meshSocket, tokenPath })
+    void reportCalls({ seen, tell, clock, random }, stopped.signal)
   }
   return {
     notReady,

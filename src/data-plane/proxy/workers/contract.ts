@@ -16,6 +16,8 @@ export interface Carrier extends Drainable {
   update(snapshot: ProxySnapshot): void | Promise<void>
   heard(): void
   bindGateways(): Promise<void>
+  /** What of a gateway's listeners is not bound, and why; undefined: nothing, or it is not known. */
+  readonly unbound?: string | undefined
   listenMesh(host: string): Promise<void>
   listenIntercepted(): Promise<void>
   listenAlias(alias: SocketAddress, destination: SocketAddress): Promise<void>
