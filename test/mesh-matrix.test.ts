@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import type { KubeObject } from '../src/api/meta/object.ts'
 import { labProblem } from '../src/testing/network-lab/index.ts'
-import { ENVOY, WITHOUT_ENVOY } from './envoy-support/find-envoy.ts'
+import { ENVOY } from './envoy-support/find-envoy.ts'
+import { GRPCIO } from './envoy-support/find-grpcio.ts'
 import { kernelCluster, type MeshCluster } from './mesh-support/mesh-cluster.ts'
 import { meshPolicy, type PolicyObject } from './mesh-support/mesh-objects.ts'
 import { MeshTraffic, of, sum, type Outcomes } from './mesh-support/mesh-traffic.ts'
@@ -12,12 +13,37 @@ import { requirements } from './support/requirements.ts'
 
 const needed = await requirements({ root: true })
 const missing = [needed.missing, labProblem()].filter((text) => text !== '').join(', ')
-const PROGRAM = join(REPOSITORY, 'test/mesh-support/grpc-echo.mjs')
+const SUPPORT = join(REPOSITORY, 'test/mesh-support')
 const NAMESPACE = 'matrix'
 const PORT = 9000
-const ALL = ['biplane', 'envoy', 'grpc'] as const
-type DataPlane = (typeof ALL)[number]
-const PRESENT = ALL.filter((dataPlane) => dataPlane !== 'envoy' || ENVOY !== undefined)
+
+interface Party {
+  readonly dataPlane: 'biplane' | 'envoy' | 'grpc'
+  readonly program: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly absent?: string
+}
+
+const ON_NODE: Pick<Party, 'program' | 'env'> = {
+  program: [process.execPath, join(SUPPORT, 'grpc-echo.mjs')],
+  env: { GRPC_XDS_EXPERIMENTAL_RBAC: 'true' },
+}
+const PARTIES = {
+  biplane: { dataPlane: 'biplane', ...ON_NODE },
+  envoy: { dataPlane: 'envoy', ...ON_NODE, ...(ENVOY === undefined ? { absent: 'no envoy' } : {}) },
+  'grpc-js': { dataPlane: 'grpc', ...ON_NODE },
+  'grpc-core': {
+    dataPlane: 'grpc',
+    program: ['python3', join(SUPPORT, 'grpc-echo.py')],
+    env: GRPCIO ?? {},
+    ...(GRPCIO === undefined ? { absent: 'no grpcio' } : {}),
+  },
+} as const satisfies Readonly<Record<string, Party>>
+type Name = keyof typeof PARTIES
+const partyOf = (name: Name): Party => PARTIES[name]
+const ALL = Object.keys(PARTIES) as readonly Name[]
+const PRESENT = ALL.filter((name) => partyOf(name).absent === undefined)
+const ABSENT = ALL.flatMap((name) => partyOf(name).absent ?? [])
 const idOf = (account: string): string => `spiffe://default.mesh.local/ns/${NAMESPACE}/sa/${account}`
 
 /**
@@ -25,10 +51,10 @@ const idOf = (account: string): string => `spiffe://default.mesh.local/ns/${NAME
  * the same answers for every pair of data planes.
  */
 describe.skipIf(missing !== '')(
-  `one matrix: ${PRESENT.join(', ')} call each other${missing === '' ? WITHOUT_ENVOY : ` (skipped: ${missing})`}`,
+  `one matrix: ${PRESENT.join(', ')} call each other${missing === '' ? (ABSENT.length === 0 ? '' : ` (${ABSENT.join(', ')})`) : ` (skipped: ${missing})`}`,
   () => {
     let cluster: MeshCluster
-    const callers = new Map<DataPlane, MeshTraffic>()
+    const callers = new Map<Name, MeshTraffic>()
     const pairs = PRESENT.flatMap((caller) => PRESENT.map((server) => ({ caller, server })))
 
     beforeAll(async () => {
@@ -36,17 +62,24 @@ describe.skipIf(missing !== '')(
       await cluster.apply([
         { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: { 'kuma.io/sidecar-injection': 'enabled' } } },
       ])
-      await cluster.apply(PRESENT.flatMap((dataPlane) => serverObjects(dataPlane)))
+      await cluster.apply(PRESENT.flatMap((name) => serverObjects(name)))
       await cluster.kubectl('wait', '-n', NAMESPACE, '--for=condition=Available', 'deployment', '--all', '--timeout=120s')
-      for (const dataPlane of PRESENT) {
+      for (const name of PRESENT) {
+        const { dataPlane, program, env } = partyOf(name)
         const asks = PRESENT.flatMap((server) => [
           { name: server, target: `echo-${server}.${NAMESPACE}:${PORT}` },
           { name: `${server}-v2`, target: `echo-${server}.${NAMESPACE}:${PORT}`, headers: { 'x-version': 'v2' }, everyMs: 50 },
         ])
         const annotations = { 'biplane.dev/data-plane': dataPlane }
         callers.set(
-          dataPlane,
-          await MeshTraffic.start(cluster, `caller-${dataPlane}`, { namespace: NAMESPACE, asks, annotations, program: [PROGRAM, 'call'] }),
+          name,
+          await MeshTraffic.start(cluster, `caller-${name}`, {
+            namespace: NAMESPACE,
+            asks,
+            annotations,
+            command: [...program, 'call'],
+            env,
+          }),
         )
       }
     }, 240_000)
@@ -56,7 +89,7 @@ describe.skipIf(missing !== '')(
     const expectEverywhere = async (
       what: string,
       objects: readonly PolicyObject[],
-      holds: (outcomes: Outcomes, pair: { readonly caller: DataPlane; readonly server: DataPlane }) => boolean,
+      holds: (outcomes: Outcomes, pair: { readonly caller: Name; readonly server: Name }) => boolean,
       options: { readonly answers?: number; readonly suffix?: string } = {},
     ): Promise<void> => {
       if (objects.length > 0) await cluster.apply(objects)
@@ -126,8 +159,8 @@ describe.skipIf(missing !== '')(
     })
 
     test('a fault is injected on the side of the server, where there is a proxy to do so', async () => {
-      const proxied = PRESENT.filter((server) => server !== 'grpc')
-      console.log('not at grpc: its servers have no faults (gRFC A33), as the generator says')
+      const proxied = PRESENT.filter((name) => partyOf(name).dataPlane !== 'grpc')
+      console.log('not at proxyless servers: gRPC has no faults there (gRFC A33), as the generator says')
       const faults = proxied.map((server) =>
         meshPolicy(
           'MeshFaultInjection',
@@ -146,7 +179,7 @@ describe.skipIf(missing !== '')(
           const others = Object.keys(outcomes).filter((what) => what !== 'UNKNOWN')
           if (!others.every((what) => what.startsWith('OK '))) return false
           // a binomial of 400 at 0.5: five standard deviations are 0.125
-          return server === 'grpc' ? share === 0 : share > 0.375 && share < 0.625
+          return partyOf(server).dataPlane === 'grpc' ? share === 0 : share > 0.375 && share < 0.625
         },
         { answers: 400 },
       )
@@ -155,8 +188,9 @@ describe.skipIf(missing !== '')(
 )
 
 /** Two versions behind one service, and a service for each. */
-function serverObjects(dataPlane: DataPlane): readonly object[] {
-  const app = `echo-${dataPlane}`
+function serverObjects(party: Name): readonly object[] {
+  const { dataPlane, program, env } = partyOf(party)
+  const app = `echo-${party}`
   const service = (name: string, selector: Readonly<Record<string, string>>): object => ({
     apiVersion: 'v1',
     kind: 'Service',
@@ -177,8 +211,8 @@ function serverObjects(dataPlane: DataPlane): readonly object[] {
             {
               name: 'main',
               image: 'host',
-              command: [process.execPath, PROGRAM, 'serve', String(PORT), version],
-              env: [{ name: 'GRPC_XDS_EXPERIMENTAL_RBAC', value: 'true' }],
+              command: [...program, 'serve', String(PORT), version],
+              env: Object.entries(env).map(([name, value]) => ({ name, value })),
               ports: [{ name: 'grpc', containerPort: PORT }],
             },
           ],
@@ -192,10 +226,10 @@ function serverObjects(dataPlane: DataPlane): readonly object[] {
   ]
 }
 
-const weighted = (server: DataPlane, weights: Readonly<Record<string, number>>): readonly object[] =>
+const weighted = (server: Name, weights: Readonly<Record<string, number>>): readonly object[] =>
   Object.entries(weights).map(([version, weight]) => ({ name: `echo-${server}-${version}`, port: PORT, weight }))
 
-function grpcRoute(server: DataPlane, rules: readonly object[]): PolicyObject {
+function grpcRoute(server: Name, rules: readonly object[]): PolicyObject {
   return {
     apiVersion: 'gateway.networking.k8s.io/v1',
     kind: 'GRPCRoute',

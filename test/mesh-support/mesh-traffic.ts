@@ -47,11 +47,12 @@ export class MeshTraffic {
       readonly namespace: string
       readonly asks: readonly (Ask | GrpcAsk)[]
       readonly annotations?: Readonly<Record<string, string>>
-      /** Program and arguments before the asks. Default: mesh-traffic.mjs, which asks over HTTP. */
-      readonly program?: readonly string[]
+      /** What the asks are appended to. Default: mesh-traffic.mjs, which asks over HTTP. */
+      readonly command?: readonly string[]
+      readonly env?: Readonly<Record<string, string>>
     },
   ): Promise<MeshTraffic> {
-    const { namespace, asks, annotations = {}, program = [MESH_TRAFFIC] } = options
+    const { namespace, asks, annotations = {}, command = [process.execPath, MESH_TRAFFIC], env = {} } = options
     await cluster.apply([
       { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } },
       {
@@ -61,7 +62,14 @@ export class MeshTraffic {
         spec: {
           serviceAccountName: name,
           terminationGracePeriodSeconds: 1,
-          containers: [{ name: 'main', image: 'host', command: [process.execPath, ...program, JSON.stringify(asks)] }],
+          containers: [
+            {
+              name: 'main',
+              image: 'host',
+              command: [...command, JSON.stringify(asks)],
+              env: Object.entries(env).map(([key, value]) => ({ name: key, value })),
+            },
+          ],
         },
       },
     ])

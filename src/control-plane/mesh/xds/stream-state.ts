@@ -233,7 +233,8 @@ export class StreamState {
     const [clusters, endpoints] = [this.types.get(XDS_TYPE.cluster), this.types.get(XDS_TYPE.endpoints)]
     for (const [name, cluster] of this.#awaited) {
       const isThere = endpoints?.held.has(name) || endpoints?.missing.has(name)
-      if (isThere || !clusters?.held.has(cluster)) this.#awaited.delete(name)
+      // what is gone meanwhile comes no more, and its cluster goes when routes have left it
+      if (isThere || !clusters?.held.has(cluster) || !this.current(XDS_TYPE.endpoints, name)) this.#awaited.delete(name)
     }
     return this.#awaited.size > 0
   }
