@@ -117,6 +117,8 @@ async function echo(request, response) {
   response.setHeader('Content-Type', 'application/json')
   response.setHeader('X-Content-Type-Options', 'nosniff')
   response.end(JSON.stringify(assertions, null, 1))
+  // how the suite knows where requests were mirrored to
+  console.log(`Echoing back request made to ${request.url} to client (${socket.remoteAddress}:${socket.remotePort})`)
 }
 
 /** By name as `X-Custom-Header`, all values in order; the host is told apart. */
