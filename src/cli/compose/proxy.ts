@@ -147,6 +147,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     const missing = [...wanted].filter((listener) => !listeners.has(listener) && !config.isMissing('listener', listener))
     return missing.length > 0 ? `listeners are missing: ${missing.join(', ')}` : runtime.unbound
   }
+  const isTold = (): boolean => runtime.snapshot.settings?.draining === true
   const { drainToken } = options
   const openHealth = async (): Promise<HealthServer> =>
     await openHealthServer({
@@ -156,7 +157,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
       notReady,
       probes: options.probes,
       appHost: options.ips[0] ?? '127.0.0.1',
-      ...(drainToken === undefined ? {} : { drain: { token: drainToken, run: () => drainCallers(runtime, clock) } }),
+      ...(drainToken === undefined ? {} : { drain: { token: drainToken, run: () => drainCallers(runtime, clock, { isTold }) } }),
       metrics: () => runtime.metrics.render(),
     })
   const stopped = new AbortController()
