@@ -18,6 +18,8 @@ import { allowed, cluster, endpoints, manager, meshCluster, routesTo, tcpTo } fr
 import { spiffeId } from './proxy-support/sidecar.ts'
 
 const LOOPBACK = '127.0.0.1'
+/** As names of Secrets in namespaces are. */
+const LONG = 'secret/namespace-of-a-team/certificate-of-its-shop'
 const ca = meshCa('outside.test')
 
 let pair: Pair
@@ -91,8 +93,8 @@ describe('a gateway', () => {
   })
 
   it('ends TLS with the certificate of the name that is asked for, in HTTP/1.1 and HTTP/2', async () => {
-    pair.client.tell({ secrets: [secret('a', 'a.example'), secret('b', '*.b.example')] })
-    await bind([http('https', { tls: terminate('a', 'b') })])
+    pair.client.tell({ secrets: [secret(LONG, 'a.example'), secret('b', '*.b.example')] })
+    await bind([http('https', { tls: terminate(LONG, 'b') })])
     expect(await askHttps('a.example')).toMatchObject({ status: 200, body: 'a.example /', names: 'DNS:a.example' })
     expect(await askHttps('x.b.example')).toMatchObject({ status: 200, body: 'x.b.example /', names: 'DNS:*.b.example' })
     const session = connectHttp2(`https://a.example:${port}`, {

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureVersion } from 'node:tls'
 import type { DownstreamTls, FilterChain, Secret } from '../../../policy/traffic/model/index.ts'
 import type { DownstreamTlsInfo } from '../contract.ts'
@@ -82,7 +82,8 @@ export class DownstreamTlsMaker {
       minVersion: VERSION[tls.versions?.min ?? 'TLS12'],
       maxVersion: VERSION[tls.versions?.max ?? 'TLS13'],
       ...(tls.ciphers?.length ? { ciphers: tls.ciphers.join(':') } : {}),
-      sessionIdContext: `biplane ${secret.name}`,
+      // 32 bytes at most
+      sessionIdContext: createHash('sha256').update(key).digest('base64url').slice(0, 32),
     })
     this.#contexts.set(key, made)
     return made
