@@ -4,6 +4,7 @@ import { GrpcError, grpcFrame, GrpcFrameError, GrpcReader, GrpcStatus, grpcTrail
 import { ProtobufError } from '../../../protocols/protobuf/index.ts'
 import { DeltaStream } from './delta-stream.ts'
 import type { PushTarget } from './pusher.ts'
+import type { SendBudget } from './send-budget.ts'
 import { SotwStream } from './sotw-stream.ts'
 import { StreamProtocolError, type StreamOptions } from './stream-state.ts'
 
@@ -17,7 +18,8 @@ export interface DiscoveryCallOptions {
   readonly protocol: 'sotw' | 'delta'
   readonly identity: StreamIdentity
   readonly maxMessageBytes: number
-  readonly maxQueuedBytes: number
+  readonly budget: SendBudget
+  readonly monotonic: () => number
   readonly streamOptions: (proxy: string) => StreamOptions
   /** The stream has said who it is. */
   readonly opened: (target: PushTarget, node: Node) => void
@@ -31,6 +33,10 @@ export class DiscoveryCall {
   readonly #reader: GrpcReader
   #target: (PushTarget & { readonly state: DeltaStream | SotwStream }) | undefined
   #ended = false
+  /** Bytes that were sent and not taken by the connection yet: one response of each type at most. */
+  #queued = 0
+  /** When the first of them was sent, or some were taken last. */
+  #queuedAt = 0
 
   constructor(stream: ServerHttp2Stream, options: DiscoveryCallOptions) {
     this.#stream = stream
@@ -87,20 +93,46 @@ export class DiscoveryCall {
     if (proxy === undefined)
       throw new GrpcError(GrpcStatus.PERMISSION_DENIED, `node.id "${node.id}" is not the proxy that the credentials name`)
     const state = make(this.#options.streamOptions(proxy))
-    this.#target = { state, flush: () => this.#flush() }
+    this.#target = { state, flush: this.#flush }
     this.#options.opened(this.#target, node)
     return state
   }
 
-  #flush(): void {
-    if (!this.#target || this.#ended || this.#stream.destroyed) return
-    const responses = this.#target.state.next()
-    for (const { bytes } of responses) this.#stream.write(grpcFrame(bytes))
-    if (this.#stream.writableLength <= this.#options.maxQueuedBytes) return
-    this.#ended = true
-    // nobody reads: trailers would wait behind what nobody reads
+  /** Since when nothing of what was sent has been read, monotonic milliseconds; undefined: nothing waits to be. */
+  get unreadSince(): number | undefined {
+    return this.#queued > 0 ? this.#queuedAt : undefined
+  }
+
+  /** Ends a stream that nobody reads: trailers would wait behind what nobody reads. */
+  drop(): void {
+    if (this.#stream.destroyed) return
     this.#stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)
     this.#close()
+  }
+
+  /** One function for pusher and budget; neither is to suffer from what fails here. */
+  readonly #flush = (): void => this.#guard(() => this.#send())
+
+  #send(): void {
+    if (!this.#target || this.#ended || this.#stream.destroyed) return
+    // what comes meanwhile is sent together, when this has been read
+    if (this.#queued > 0 || !this.#options.budget.admits(this.#flush)) return
+    for (const { bytes } of this.#target.state.next()) this.#write(grpcFrame(bytes))
+  }
+
+  #write(frame: Buffer): void {
+    const { length } = frame
+    if (this.#queued === 0) this.#queuedAt = this.#options.monotonic()
+    this.#queued += length
+    this.#options.budget.take(length)
+    // called as well when the stream ends before
+    this.#stream.write(frame, () => {
+      this.#queued -= length
+      this.#queuedAt = this.#options.monotonic()
+      // its own turn comes after that of those who wait
+      this.#options.budget.give(length)
+      if (this.#queued === 0) this.#flush()
+    })
   }
 
   #guard(work: () => void): void {
@@ -116,6 +148,7 @@ export class DiscoveryCall {
     const target = this.#target
     this.#target = undefined
     this.#ended = true
+    this.#options.budget.leave(this.#flush)
     if (target) this.#options.closed(target)
   }
 }

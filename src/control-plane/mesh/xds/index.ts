@@ -9,7 +9,7 @@
  *   stream-state     what both protocols have in common; delta-stream, sotw-stream: the protocols, pure
  *   type-order       make-before-break: what is referred to first, deletions when nobody refers any more
  *   push-schedule    when to push (pure); pusher: does it
- *   xds-server       sessions, authentication, limits; discovery-call: one stream; metrics
+ *   xds-server       sessions, authentication, limits; discovery-call: one stream; send-budget: what may wait to be read; metrics
  *   truth            what is in force on which proxy, by type and by the object of the API it comes from
  */
 export { biplaneGenerator } from './biplane-generator.ts'

@@ -1,5 +1,5 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
-import type { Clock } from '../../../base/clock.ts'
+import type { Clock, Timer } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Logger } from '../../../base/log.ts'
 import type { Metrics } from '../../../base/metrics.ts'
@@ -10,6 +10,7 @@ import type { ClientKind, Quarantine, ResourceSource } from './contract.ts'
 import { DiscoveryCall, endCall, refuseCall, statusOf, type StreamIdentity } from './discovery-call.ts'
 import { createXdsMeters, type XdsMeters } from './metrics.ts'
 import { Pusher, type PushTarget } from './pusher.ts'
+import { SendBudget } from './send-budget.ts'
 import type { StreamLimits, StreamObserver, StreamOptions, StreamState } from './stream-state.ts'
 import { Truth, type ProxyTruth } from './truth.ts'
 
@@ -22,8 +23,10 @@ export interface XdsServerLimits {
   readonly streamsPerConnection: number
   /** Default 4 MiB. */
   readonly messageBytes: number
-  /** What may wait for a client to read it. Default 16 MiB. */
+  /** What may wait for clients to read it, of all together; further responses wait until there is room. Default 256 MiB. */
   readonly queuedBytes: number
+  /** Milliseconds after which a client that reads nothing of what was sent is cut off; twice that at most. Default 30,000. */
+  readonly unreadMs: number
   /** Milliseconds between pings of a connection, and how long an answer may take. Default 30,000. */
   readonly pingMs: number
   /** Milliseconds between load reports that clients are asked for; whole seconds. Default 10,000. */
@@ -49,7 +52,8 @@ export interface XdsServerOptions {
 const DEFAULTS: XdsServerLimits = {
   streamsPerConnection: 1_000,
   messageBytes: 4 * 1024 * 1024,
-  queuedBytes: 16 * 1024 * 1024,
+  queuedBytes: 256 * 1024 * 1024,
+  unreadMs: 30_000,
   pingMs: 30_000,
   loadReportMs: 10_000,
 }
@@ -63,7 +67,9 @@ export class XdsServer {
   readonly #meters: XdsMeters
   readonly #sessions: Map<ServerHttp2Session, { streams: number }> = new Map()
   readonly #calls: Set<DiscoveryCall> = new Set()
+  readonly #budget: SendBudget
   readonly #stop: () => void
+  #sweep: Timer | undefined
 
   constructor(options: XdsServerOptions) {
     this.#options = options
@@ -77,6 +83,7 @@ export class XdsServer {
       this.#meters.pushes.inc()
       this.#meters.generation.observe(durationMs / 1_000)
     })
+    this.#budget = new SendBudget(this.#limits.queuedBytes)
     this.#stop = options.source.onChange((change) => this.#pusher.changed(change))
   }
 
@@ -105,11 +112,20 @@ export class XdsServer {
     return this.truth.proxies()
   }
 
-  /** Ends all streams with UNAVAILABLE: clients go to another replica. */
+  /** Bytes of responses that wait to be read, and how many streams wait until there is room for theirs. */
+  get unread(): { readonly bytes: number; readonly waiting: number } {
+    return { bytes: this.#budget.used, waiting: this.#budget.waiting }
+  }
+
+  /** Ends all streams with UNAVAILABLE: clients go to another replica. Those with something unread are cut off: they would read that first, or never. */
   close(): void {
     this.#stop()
-    for (const call of this.#calls) call.end(GrpcStatus.UNAVAILABLE, 'the control plane is going')
+    for (const call of this.#calls) {
+      if (call.unreadSince === undefined) call.end(GrpcStatus.UNAVAILABLE, 'the control plane is going')
+      else call.drop()
+    }
     this.#pusher.close()
+    this.#sweep?.cancel()
   }
 
   #serve(stream: ServerHttp2Stream, path: string, identity: StreamIdentity): void {
@@ -122,7 +138,8 @@ export class XdsServer {
       protocol: path === DELTA_PATH ? 'delta' : 'sotw',
       identity,
       maxMessageBytes: this.#limits.messageBytes,
-      maxQueuedBytes: this.#limits.queuedBytes,
+      budget: this.#budget,
+      monotonic: () => this.#options.clock.monotonic(),
       streamOptions: (proxy) => this.#streamOptions(proxy, () => observed),
       opened: (target: PushTarget) => {
         observed = target.state
@@ -136,6 +153,17 @@ export class XdsServer {
     })
     this.#calls.add(call)
     stream.once('close', () => this.#calls.delete(call))
+    this.#sweep ??= this.#sweepLater()
+  }
+
+  /** Looks for clients that read nothing as long as there are any. */
+  #sweepLater(): Timer {
+    const { clock } = this.#options
+    return clock.after(this.#limits.unreadMs, () => {
+      const before = clock.monotonic() - this.#limits.unreadMs
+      for (const call of this.#calls) if ((call.unreadSince ?? Number.POSITIVE_INFINITY) <= before) call.drop()
+      this.#sweep = this.#calls.size > 0 ? this.#sweepLater() : undefined
+    })
   }
 
   #streamOptions(proxy: string, stream: () => StreamState | undefined): StreamOptions {
