@@ -12,7 +12,8 @@
  *
  * While the link is down the agent answers `grpc-status: 14` (UNAVAILABLE); proxies go on with what they have.
  *
- * Streams are gRPC: xDS (`/envoy.service.discovery.v3.AggregatedDiscoveryService/...`), `POST /biplane.mesh.v1.Identity/SignCertificate`, load reports.
+ * Streams are gRPC: xDS (`/envoy.service.discovery.v3.AggregatedDiscoveryService/...`), `POST /biplane.mesh.v1.Identity/SignCertificate`, `POST
+ * /biplane.mesh.v1.Calls/Report`, load reports.
  */
 
 export const MESH_LINK_PATH = '/apis/biplane.dev/v1alpha1/meshlink'
@@ -46,4 +47,33 @@ export interface SignCertificateResponse {
   readonly spiffeId: string
   /** `ProxySettings.issuer` at the time. */
   readonly issuer: string
+}
+
+/** gRPC method by which proxies tell of connections that have come in. */
+export const REPORT_CALLS_PATH = '/biplane.mesh.v1.Calls/Report'
+
+/** Body of a Report request: JSON in one gRPC message. */
+export interface CallReport {
+  /** Who was told before; absent: nobody was, and `connections` are all there were. */
+  readonly epoch?: string
+  /** What was told before is not told again. */
+  readonly connections: readonly SeenConnections[]
+}
+
+export interface CallReportAnswer {
+  /** Of the control plane: another one after a restart, which knows of nothing. A report for another epoch is not taken: everything has to be told. */
+  readonly epoch: string
+}
+
+/** Connections that came in, alike in all but their number. */
+export interface SeenConnections {
+  /** SPIFFE id; absent: the caller showed none. */
+  readonly caller?: string
+  /** IP address of the caller. */
+  readonly address: string
+  /** Of the application. */
+  readonly port: number
+  /** `mesh`: mutual TLS of the mesh; `tls`: the application's own, which the proxy does not look into. */
+  readonly transport: 'mesh' | 'plaintext' | 'tls'
+  readonly count: number
 }

@@ -11,6 +11,7 @@ import type { KubeObject } from '../../../api/meta/object.ts'
 import type { CompiledProxy } from '../../../policy/traffic/compile/index.ts'
 import type { Finding, ProxyView } from '../../../policy/traffic/input/index.ts'
 import { originName, proxyName, type Origin } from '../../../policy/traffic/model/index.ts'
+import { REPORT_CALLS_PATH } from '../../../protocols/mesh-link.ts'
 import type { VerifiedToken } from '../../pki/index.ts'
 import { MeshAuthorities, secretAuthorityStore } from '../../pki/mesh/index.ts'
 import { envoyGenerator } from '../envoy/index.ts'
@@ -18,6 +19,8 @@ import { grpcGenerator } from '../grpc/index.ts'
 import { authenticateProxy, signCertificate, type ProxyIdentity } from '../identity/index.ts'
 import { biplaneGenerator, SnapshotStore, XdsServer, type ClientKind, type StreamIdentity } from '../xds/index.ts'
 import { WorldBuilder, type BuiltWorld } from './build-world.ts'
+import { CallLedger } from './call-ledger.ts'
+import { answerCallReport } from './call-reports.ts'
 import { Compilers } from './compilers.ts'
 import { concernsMesh } from './concerns-mesh.ts'
 import { addMeshGauges } from './mesh-gauges.ts'
@@ -47,7 +50,11 @@ const SESSION_MEMORY_MB = 512
 export class MeshControl {
   readonly xds: XdsServer
   readonly #options: MeshControlOptions
+  /** Says which run of the control plane this is. */
+  readonly #epoch: string
   readonly #lists: MeshLists
+  /** Who was seen to call whom. */
+  readonly ledger: CallLedger = new CallLedger()
   /** Policies and routes that clients have refused. */
   readonly quarantine: Pick<Quarantine, 'of' | 'size'>
   readonly #quarantine: Quarantine = new Quarantine()
@@ -74,6 +81,7 @@ export class MeshControl {
     this.#options = options
     this.quarantine = this.#quarantine
     const { clock, metrics, log } = options
+    this.#epoch = clock.now().toString(36)
     this.#lists = openMeshLists(options.informers, (kind, next, previous) => {
       if (!concernsMesh(kind, next, previous)) return
       this.#builder.changed(kind, next, previous)
@@ -177,7 +185,10 @@ export class MeshControl {
     const session = performServerHandshake(socket, { maxSessionMemory: SESSION_MEMORY_MB }) as unknown as ServerHttp2Session
     this.#nodes.set(session, node)
     session.on('error', (error: Error) => this.#options.log.debug('mesh link failed', { node, error: messageOf(error) }))
-    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.xds.handle(stream, headers))
+    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+      if (headers[':path'] === REPORT_CALLS_PATH) this.#callReport(session, stream, headers)
+      else this.xds.handle(stream, headers)
+    })
   }
 
   /** Runs until the signal aborts; the informers must be running. @param synced resolves when all have their first list */
@@ -230,7 +241,10 @@ export class MeshControl {
       this.#compiled = compiled
       this.#findings = undefined
       this.#problem = undefined
-      for (const name of gone) this.xds.truth.forget(name)
+      for (const name of gone) {
+        this.xds.truth.forget(name)
+        this.ledger.forget(name)
+      }
     } catch (error) {
       this.#proxies = before
       this.#problem = messageOf(error)
@@ -315,6 +329,23 @@ export class MeshControl {
     const identity: StreamIdentity = { proxyOf: (nodeId) => (nodeId === own ? own : undefined) }
     this.#identities.set(identity, proxy)
     return identity
+  }
+
+  #callReport(session: ServerHttp2Session, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    const authenticated = this.#authenticate(session, headers).then((identity) => {
+      const { namespace, pod } = this.#identities.get(identity) ?? {}
+      if (namespace === undefined || !pod) throw new Error('reports are made by the proxies of pods')
+      return proxyName(namespace, pod.name)
+    })
+    answerCallReport(stream, this.#epoch, authenticated, (name, report) => {
+      const proxy = this.#proxies.get(name)
+      if (proxy) this.ledger.take(proxy, report, this.#options.clock.now(), (address) => this.#podAt(address))
+    })
+  }
+
+  #podAt(address: string): string | undefined {
+    const [pod, other] = this.#lists.podsAt(address).filter(({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed')
+    return pod && !other ? `${pod.metadata.namespace}/${pod.metadata.name}` : undefined
   }
 
   async #sign(identity: StreamIdentity, body: Buffer): Promise<Buffer> {

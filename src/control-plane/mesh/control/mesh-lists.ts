@@ -29,6 +29,7 @@ import type { GatewayObjects } from '../../../policy/traffic/gateway-api/index.t
 const BY_SERVICE = 'meshService'
 const BY_POD = 'meshPod'
 const BY_NODE = 'meshNode'
+const BY_ADDRESS = 'meshAddress'
 const SERVICE_LABEL = 'kubernetes.io/service-name'
 
 /** All objects that the mesh is compiled from. */
@@ -43,6 +44,8 @@ export interface MeshLists {
   slicesWithPod(key: string): readonly EndpointSlice[]
   slicesOnNode(name: string): readonly EndpointSlice[]
   podsOnNode(name: string): readonly Pod[]
+  /** Pods that have an address; those on the network of their node share it. */
+  podsAt(address: string): readonly Pod[]
   gatewayObjects(): GatewayObjects
   /** Whether there is anything that makes a gateway or a route. */
   hasGatewayObjects(): boolean
@@ -80,6 +83,7 @@ export function openMeshLists(
   ])
   sliceInformer.addIndex(BY_NODE, ({ endpoints = [] }) => [...new Set(endpoints.flatMap(({ nodeName }) => nodeName ?? []))])
   informers.informer(pods).addIndex(BY_NODE, ({ spec }) => (spec?.nodeName ? [spec.nodeName] : []))
+  informers.informer(pods).addIndex(BY_ADDRESS, ({ status }) => (status?.podIPs ?? []).map(({ ip }) => ip))
   const slices = list(endpointSlices)
   const gatewayLists = {
     gatewayClasses: list(gatewayClasses),
@@ -113,6 +117,7 @@ export function openMeshLists(
     slicesWithPod: (key) => slices.byIndex(BY_POD, key),
     slicesOnNode: (name) => slices.byIndex(BY_NODE, name),
     podsOnNode: (name) => podList.byIndex(BY_NODE, name),
+    podsAt: (address) => podList.byIndex(BY_ADDRESS, address),
     hasGatewayObjects: () => makers.some(({ size }) => size > 0),
     gatewayObjects: () =>
       Object.fromEntries(Object.entries(gatewayLists).map(([name, lister]) => [name, (lister.list() as KubeObject[]).filter(isAlive)])),

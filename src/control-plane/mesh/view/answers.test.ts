@@ -5,6 +5,7 @@ import { worldOfObjects } from '../../../policy/traffic/compile/test-world.ts'
 import type { Finding, ProxyView, TrafficPolicy } from '../../../policy/traffic/input/index.ts'
 import type { Origin } from '../../../policy/traffic/model/index.ts'
 import type { DryRunAnswer } from '../../../protocols/mesh-view.ts'
+import type { SeenCall } from '../control/index.ts'
 import type { ProxyTruth } from '../xds/index.ts'
 import { configAnswer } from './config-answer.ts'
 import { dryRunAnswer } from './dry-run-answer.ts'
@@ -199,14 +200,33 @@ describe('a dry run', () => {
     ])
   })
 
-  it('counts calls that were seen, where they are known', () => {
-    const seen = [
-      { caller: `${ID}/web`, service: { namespace: 'shop', name: 'cart' }, port: 80, method: 'GET', path: '/x', count: 7 },
-      { caller: `${ID}/web`, service: { namespace: 'shop', name: 'gone' }, port: 80, count: 3 },
-    ]
-    const answer = dryRunAnswer({ ...input, policy: deny, seen })
-    expect(answer).toMatchObject({ observed: 2, basis: 'traffic', note: '3 calls went to services that no proxy serves now' })
-    expect(answer.changes.map(({ request, count }) => [request, count])).toEqual([['GET /x', 7]])
+  const seenCall = (more: Partial<SeenCall> = {}): SeenCall => ({
+    caller: `${ID}/web`,
+    from: 'shop/web',
+    address: '10.0.0.1',
+    service: { namespace: 'shop', name: 'cart', port: 80 },
+    to: 'shop/cart:80',
+    isHttp: true,
+    transport: 'mesh',
+    count: 7,
+    lastSeenMs: 0,
+    ...more,
+  })
+
+  it('counts calls that were seen, where they are known, and tells them from those that were not', () => {
+    const { caller: _caller, ...plain } = seenCall({ from: 'shop/old', address: '10.0.0.3', transport: 'plaintext', count: 2 })
+    const seen = [seenCall(), seenCall({ service: { namespace: 'shop', name: 'gone', port: 80 }, to: 'shop/gone:80', count: 3 }), plain]
+    const answer = dryRunAnswer({ ...input, policy: deny, seen, silent: ['cart.shop'] })
+    expect(told(answer).map(([from, to, , count]) => [from, to, count])).toEqual([[`${ID}/web`, 'shop/cart:80', '7']])
+    expect(answer).toMatchObject({ observed: 4, basis: 'traffic' })
+    expect(answer.note).toContain('who calls these proxies is not known, they do not tell: cart.shop')
+    expect(answer.note).toContain('3 calls went to services that no proxy serves now')
+    const none = authorization('nobody', { action: 'Deny', rules: [{ to: [{ paths: [{ prefix: '/' }] }] }] })
+    expect(told(dryRunAnswer({ ...input, policy: none, seen })).map(([from, , , count]) => [from, count])).toEqual([
+      [`${ID}/web`, '7'],
+      ['10.0.0.3', '2'],
+      [`${ID}/cart`, '0'],
+    ])
   })
 
   it('judges a policy in place of the one of its name, and says so where it judges nobody', () => {
@@ -241,9 +261,23 @@ describe('the strict report', () => {
     expect(strictAnswer(undefined, { world, proxies, pods: pods.slice(0, 2) })).toMatchObject({ safe: true, plaintext: [] })
   })
 
-  it('is about calls where they are known', () => {
-    const seen = [{ from: 'shop/old', to: 'shop/web', count: 2, lastSeenMs: 0 }]
-    expect(strictAnswer(seen, { world, proxies, pods })).toMatchObject({ safe: false, basis: 'traffic' })
-    expect(strictAnswer([], { world, proxies, pods })).toEqual({ safe: true, basis: 'traffic', plaintext: [] })
+  it('is about calls where they are known, and knows nothing of proxies that do not tell', () => {
+    const call = { from: 'shop/old', address: '10.0.0.3', to: 'shop/web:8080', isHttp: true, count: 2, lastSeenMs: 0 }
+    const calls = [
+      { ...call, transport: 'plaintext' as const },
+      { ...call, from: 'shop/web', transport: 'mesh' as const },
+    ]
+    expect(strictAnswer({ calls, silent: [] }, { world, proxies, pods })).toEqual({
+      safe: false,
+      basis: 'traffic',
+      plaintext: [{ from: 'shop/old', to: 'shop/web:8080', count: 2, lastSeen: '1970-01-01T00:00:00.000Z' }],
+    })
+    expect(strictAnswer({ calls: [], silent: [] }, { world, proxies, pods })).toEqual({ safe: true, basis: 'traffic', plaintext: [] })
+    const silent = Array.from({ length: 7 }, (_, i) => `p${i}.shop`)
+    const answer = strictAnswer({ calls: [], silent }, { world, proxies, pods })
+    expect([answer.safe, answer.note]).toEqual([
+      false,
+      'who calls these proxies is not known, they do not tell: p0.shop, p1.shop, p2.shop, p3.shop, p4.shop and 2 more',
+    ])
   })
 })

@@ -1,10 +1,12 @@
 import { StatusError } from '../../../base/errors.ts'
 import type { KubeObject } from '../../../api/meta/object.ts'
 import type { DryRunAnswer } from '../../../protocols/mesh-view.ts'
-import type { MeshWorld, ProxyView } from '../../../policy/traffic/input/index.ts'
+import type { MeshWorld, ProxyView, TrafficPolicy } from '../../../policy/traffic/input/index.ts'
 import { translateKuma } from '../../../policy/traffic/kuma/index.ts'
 import { dryRun, type ObservedCall } from '../../../policy/traffic/policies/index.ts'
-import { possibleCalls } from './possible-calls.ts'
+import type { SeenCall } from '../control/index.ts'
+import { possibleCalls, requestsAbout } from './possible-calls.ts'
+import { silentNote } from './silent-note.ts'
 
 export interface DryRunInput {
   /** A policy as the API takes it: decoded, with defaults, valid. */
@@ -12,8 +14,10 @@ export interface DryRunInput {
   readonly world: MeshWorld
   readonly proxies: readonly ProxyView[]
   readonly systemNamespace: string
-  /** Calls that proxies have told of; undefined: none of them tells. */
-  readonly seen?: readonly ObservedCall[] | undefined
+  /** Connections that proxies have told of; undefined: none of them tells. */
+  readonly seen?: Iterable<SeenCall> | undefined
+  /** Proxies that tell nothing. */
+  readonly silent?: readonly string[]
 }
 
 /** Judgements of calls at proxies, before and after, that one dry run may cost. */
@@ -25,7 +29,7 @@ const JUDGING: ReadonlySet<string> = new Set(['MeshTrafficPermission', 'MeshAuth
  * make.
  * @throws {StatusError} `Invalid` for policies that cannot be read
  */
-export function dryRunAnswer({ policy, world, proxies, systemNamespace, seen }: DryRunInput): DryRunAnswer {
+export function dryRunAnswer({ policy, world, proxies, systemNamespace, seen, silent = [] }: DryRunInput): DryRunAnswer {
   const { kind = '', metadata } = policy
   const { policies, findings } = translateKuma({ objects: [policy], services: world.services, proxies, mesh: world.mesh, systemNamespace })
   const [translated] = policies
@@ -40,15 +44,24 @@ export function dryRunAnswer({ policy, world, proxies, systemNamespace, seen }: 
   const before = world.policies.filter(
     ({ type, origin }) => type === kind && origin.namespace === translated.origin.namespace && origin.name === translated.origin.name,
   )
-  const possible = seen ? undefined : possibleCalls([...before, translated], proxies, world.mesh.trustDomain, limitOf(proxies))
-  const calls = seen ?? possible?.calls ?? []
+  const both = [...before, translated]
+  const limit = limitOf(proxies)
+  const possible = possibleCalls(both, proxies, world.mesh.trustDomain, limit)
+  const made = seen ? observedCalls(seen, both, limit) : []
+  const keys = new Set(made.map(keyOf))
+  const calls = [...made, ...possible.calls.filter((call) => !keys.has(keyOf(call)))]
   const { changes, counts } = dryRun(translated, calls, world, proxies)
   const notes = [
     ...findings.map(({ message }) => message),
-    ...(possible
-      ? ['no proxy tells of the calls that it has seen: these are calls that proxies of the mesh could make, as things are configured']
+    seen
+      ? 'calls with a count of 0 were not seen, but could be made; counts are of connections'
+      : 'no proxy tells of the calls that it has seen: these are calls that proxies of the mesh could make, as things are configured',
+    ...(kind === 'MeshAuthorizationPolicy'
+      ? ['what is asked for on connections is not known: requests that rules speak of stand for it']
       : []),
-    ...(possible?.isCut ? [`there are more than the ${calls.length} that were looked at`] : []),
+    ...(seen ? silentNote(silent) : []),
+    ...(made.length >= limit ? [`of the calls that were seen ${limit} were looked at`] : []),
+    ...(possible.isCut ? [`there are more possible calls than the ${possible.calls.length} that were looked at`] : []),
     ...(world.mesh.mtls ? [] : ['mutual TLS is off: callers have no identity, and permissions by identity let nobody in']),
     ...(counts.unknown > 0 ? [`${counts.unknown} calls went to services that no proxy serves now`] : []),
   ]
@@ -65,9 +78,28 @@ export function dryRunAnswer({ policy, world, proxies, systemNamespace, seen }: 
     })),
     observed: calls.length,
     basis: seen ? 'traffic' : 'configuration',
-    ...(notes.length > 0 ? { note: notes.join('; ') } : {}),
+    note: notes.join('; '),
   }
 }
+
+/** Connections as calls: with each request that rules are about, as nobody knows what was asked for. */
+function observedCalls(seen: Iterable<SeenCall>, policies: readonly TrafficPolicy[], limit: number): readonly ObservedCall[] {
+  const requests = requestsAbout(policies)
+  const calls: ObservedCall[] = []
+  for (const { caller, address, service, isHttp, transport, count } of seen) {
+    if (!service) continue
+    const { port, ...of } = service
+    const call = { service: of, port, address, count, ...(caller === undefined ? {} : { caller }) }
+    for (const request of isHttp && transport !== 'tls' ? requests : [{}]) {
+      if (calls.length >= limit) return calls
+      calls.push({ ...call, ...request })
+    }
+  }
+  return calls
+}
+
+const keyOf = ({ caller, address, service, port, method, path }: ObservedCall): string =>
+  JSON.stringify([caller ?? address, service.namespace, service.name, port, method, path])
 
 /** Each call is judged at every proxy of its service. */
 function limitOf(proxies: readonly ProxyView[]): number {

@@ -9,7 +9,7 @@ import { POLICY_PLUGINS } from '../../../policy/traffic/policies/index.ts'
 import { MESH_VIEW_PATH } from '../../../protocols/mesh-view.ts'
 import { decodeBody } from '../../apiserver/handlers/body.ts'
 import type { Handler, ServerRequest } from '../../apiserver/index.ts'
-import { SYSTEM_NAMESPACE, type BuiltWorld, type MeshControl } from '../control/index.ts'
+import { SYSTEM_NAMESPACE, type BuiltWorld, type MeshControl, type SeenCall } from '../control/index.ts'
 import { configAnswer } from './config-answer.ts'
 import { dryRunAnswer } from './dry-run-answer.ts'
 import { explainQuery } from './explain-query.ts'
@@ -66,7 +66,10 @@ const ANSWERS: ReadonlyMap<string, Answer> = new Map<string, Answer>([
   ['proxies', ({ control }) => proxiesAnswer(control.proxies.values(), control.xds.view())],
   ['config', config],
   ['explain', explain],
-  ['strict', ({ control, built }) => strictAnswer(undefined, { world: built.world, proxies: built.proxies, pods: control.pods.list() })],
+  [
+    'strict',
+    ({ control, built }) => strictAnswer(seen(control), { world: built.world, proxies: built.proxies, pods: control.pods.list() }),
+  ],
   [
     'policies',
     ({ control, built }) =>
@@ -78,6 +81,17 @@ const ANSWERS: ReadonlyMap<string, Answer> = new Map<string, Answer>([
   ],
   ['dry-run', judge],
 ])
+
+/** What proxies tell of calls; undefined: none of them tells. */
+function seen({
+  ledger,
+  proxies,
+  xds,
+}: MeshControl): { readonly calls: Iterable<SeenCall>; readonly silent: readonly string[] } | undefined {
+  const connected = xds.view().filter((truth) => truth.connected && proxies.get(truth.proxy)?.kind !== 'gateway')
+  const silent = connected.map(({ proxy }) => proxy).filter((name) => !ledger.tells(name))
+  return silent.length < connected.length ? { calls: ledger.calls, silent } : undefined
+}
 
 function config({ control }: Mesh, { query }: ServerRequest, name: string): unknown {
   const compiled = control.compiled(name)
@@ -105,7 +119,7 @@ function explain({ control, built }: Mesh, { query = {} }: ServerRequest): unkno
 
 const POLICY_KINDS = [...meshPolicies, meshRequestAuthentications, meshAuthorizationPolicies] as readonly KindDefinition<any>[]
 
-async function judge({ client, built }: Mesh, request: ServerRequest): Promise<unknown> {
+async function judge({ client, built, control }: Mesh, request: ServerRequest): Promise<unknown> {
   const sent = decodeBody(request)?.value as (KubeObject & { readonly [field: string]: unknown }) | undefined
   const { apiVersion, kind } = sent ?? {}
   const definition = POLICY_KINDS.find((one) => one.kind === kind && `${one.group}/${one.version}` === apiVersion)
@@ -114,7 +128,8 @@ async function judge({ client, built }: Mesh, request: ServerRequest): Promise<u
     throw new StatusError('BadRequest', `${text} is no policy of the mesh; those are ${POLICY_KINDS.map((one) => one.kind).join(', ')}`)
   }
   const policy = { ...(await asWritten(client, definition, sent)), apiVersion, kind } as KubeObject
-  return dryRunAnswer({ policy, world: built.world, proxies: built.proxies, systemNamespace: SYSTEM_NAMESPACE })
+  const { calls, silent = [] } = seen(control) ?? {}
+  return dryRunAnswer({ policy, world: built.world, proxies: built.proxies, systemNamespace: SYSTEM_NAMESPACE, seen: calls, silent })
 }
 
 /** The object as it would be stored: defaults are set, everything is checked. */

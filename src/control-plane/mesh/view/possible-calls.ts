@@ -42,7 +42,7 @@ export function possibleCalls(
       }
     }
   }
-  const requests = requestsOf(policies)
+  const requests = requestsAbout(policies)
   const calls: ObservedCall[] = []
   for (const { service, port, isHttp } of targets.values()) {
     for (const [caller, { ips }] of callers) {
@@ -61,8 +61,8 @@ interface Request {
   readonly path: string
 }
 
-/** One that a rule is about, for each combination of method and path that it names. */
-function requestsOf(policies: readonly TrafficPolicy[]): readonly Request[] {
+/** `GET /`, and one that a rule is about for each combination of method and path that it names. */
+export function requestsAbout(policies: readonly TrafficPolicy[]): readonly Request[] {
   const matches = policies.flatMap(({ type, rules = [] }) =>
     type === 'MeshAuthorizationPolicy'
       ? rules.flatMap(({ conf }) => {

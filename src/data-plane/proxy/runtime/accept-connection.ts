@@ -21,6 +21,8 @@ export interface AcceptDeps {
   readonly clock: Clock
   readonly wheel: TimerWheel
   readonly refusals: Refusals
+  /** Told of each connection that comes in to the application, whether it may or not. */
+  readonly onInbound?: (downstream: Downstream, port: number, transport: 'mesh' | 'plaintext' | 'tls') => void
 }
 
 const DETECT_MS = 3_000
@@ -80,6 +82,12 @@ async function carry(accepted: Accepted, name: string, original: SocketAddress |
     drain: () => connection.end(),
     destroy: () => connection.destroy(),
   }
+  if (listener.direction === 'inbound')
+    deps.onInbound?.(
+      downstream,
+      listener.address.port || (original?.port ?? 0),
+      chain.tls?.mode === 'mesh' ? 'mesh' : transport === 'plaintext' ? 'plaintext' : 'tls',
+    )
   const verdict = live.parts.judge(downstream)
   // HTTP has an answer for who may not: the same rule stands in its filters
   if (!verdict.allowed && protocol === 'tcp') {
@@ -96,9 +104,9 @@ async function secured(
   serverName: string | undefined,
   { tls }: AcceptDeps,
 ): Promise<{ readonly connection: Connection; readonly info: DownstreamTlsInfo | undefined }> {
-  const options = tls.for(chain, serverName)
-  if (!options) return { connection: accepted.plain(), info: undefined }
   try {
+    const options = tls.for(chain, serverName)
+    if (!options) return { connection: accepted.plain(), info: undefined }
     const connection = await accepted.secure(options)
     return { connection, info: connection.tls && tls.info(chain, connection.tls) }
   } catch (error) {

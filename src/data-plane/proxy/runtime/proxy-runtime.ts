@@ -54,6 +54,8 @@ export interface ProxyRuntimeOptions {
   readonly logFile?: (path: string) => string
   /** Where an intercepted connection was going; undefined: nobody has redirected it. Default: as the kernel says. */
   readonly originalDestination?: (accepted: Accepted) => SocketAddress | undefined
+  /** Told of each connection that comes in to the application. Default: nobody is. */
+  readonly onInbound?: AcceptDeps['onInbound']
 }
 
 /** How long a connection waits for the control plane to say what is behind an address that is new to this proxy. */
@@ -139,7 +141,17 @@ export class ProxyRuntime {
       clock,
       log,
     })
-    this.#deps = { chains: this.#chains, tls: this.#downstreamTls, tcp, clock, wheel: this.#wheel, refusals: this.#refusals }
+    const { onInbound } = options
+    const refusals = this.#refusals
+    this.#deps = {
+      chains: this.#chains,
+      tls: this.#downstreamTls,
+      tcp,
+      clock,
+      wheel: this.#wheel,
+      refusals,
+      ...(onInbound ? { onInbound } : {}),
+    }
   }
 
   get snapshot(): ProxySnapshot {

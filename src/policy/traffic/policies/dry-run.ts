@@ -8,7 +8,7 @@ import { meshTrafficPermission } from './mesh-traffic-permission/index.ts'
 
 /** Calls that were seen, alike in all but their number. */
 export interface ObservedCall {
-  /** SPIFFE id; absent: the caller showed none. */
+  /** SPIFFE id; absent: the caller showed none, in plain text. */
   readonly caller?: string
   /** Of the caller. */
   readonly address?: string
@@ -113,20 +113,22 @@ function judgeOf(
   policies: readonly TrafficPolicy[],
   serving: (call: ObservedCall) => Serving,
 ): (call: ObservedCall) => Verdict | undefined {
-  const compiled = new Map<string, readonly ReturnType<typeof compileRbac>[]>()
+  const compiled = new Map<string, readonly { readonly judge: ReturnType<typeof compileRbac>; readonly isPermission: boolean }[]>()
   return (call) => {
     let verdict: Verdict | undefined
     // all proxies of a service are alike to most policies; where they are not, one that refuses is what the caller will notice
     for (const { proxy, port } of serving(call)) {
       const key = `${proxy.name}:${port.port}`
-      const judges = compiled.get(key) ?? rbacsOf(world, policies, proxy, port).map(compileRbac)
+      const judges = compiled.get(key) ?? rbacsOf(world, policies, proxy, port)
       compiled.set(key, judges)
       const peer = new Peer({
         address: call.address ?? '0.0.0.0',
         port: port.port,
         ...(call.caller === undefined ? {} : { identity: call.caller }),
       })
-      for (const judge of judges) {
+      for (const { judge, isPermission } of judges) {
+        // permissions are for the connections of the mesh: who showed no identity came in plain text, where the mode says that they may
+        if (isPermission && call.caller === undefined) continue
         const decision = judge.decide(peer, requestOf(call))
         if (decision.verdict === 'deny') return { verdict: 'deny', rule: decision.rule }
         verdict ??= { verdict: 'allow', rule: decision.rule }
@@ -142,7 +144,7 @@ function rbacsOf(
   policies: readonly TrafficPolicy[],
   proxy: ProxyView,
   port: ProxyView['ports'][number],
-): readonly Rbac[] {
+): readonly { readonly judge: ReturnType<typeof compileRbac>; readonly isPermission: boolean }[] {
   const context = { world, proxy, port: port.port, protocol: port.protocol }
   const permissions = mergeInbound(meshTrafficPermission, policiesFor(proxy, policies, 'MeshTrafficPermission'), port)
   const rules = permissions ?? [{ matches: [], conf: { deny: [], shadowDeny: [], allow: [] }, origins: [] }]
@@ -150,7 +152,14 @@ function rbacsOf(
   const authorization = mergeInbound(meshAuthorizationPolicy, policiesFor(proxy, policies, 'MeshAuthorizationPolicy'), port)
   const filters = authorization ? meshAuthorizationPolicy.inboundHttp!(authorization, http, context).filters : []
   const connection = meshTrafficPermission.inboundConnection!(rules, {}, context).rbac
-  return [...(connection ? [connection] : []), ...filters.flatMap((filter) => (filter.type === 'rbac' ? [filter.rbac] : []))]
+  const of = (rbac: Rbac, isPermission: boolean): { judge: ReturnType<typeof compileRbac>; isPermission: boolean } => ({
+    judge: compileRbac(rbac),
+    isPermission,
+  })
+  return [
+    ...(connection ? [of(connection, true)] : []),
+    ...filters.flatMap((filter) => (filter.type === 'rbac' ? [of(filter.rbac, false)] : [])),
+  ]
 }
 
 function requestOf({ method, path, host }: ObservedCall): RequestView | undefined {
