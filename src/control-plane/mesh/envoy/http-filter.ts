@@ -167,6 +167,8 @@ function corsPolicy(filter: CorsFilter): Json {
     expose_headers: filter.exposeHeaders.join(','),
     max_age: filter.maxAgeS === undefined ? undefined : String(filter.maxAgeS),
     allow_credentials: filter.allowCredentials,
+    // as our own proxy: a preflight is no question to the application
+    forward_not_matching_preflights: false,
   }
 }
 

@@ -4,20 +4,21 @@ import type { Exchange, Layer } from '../contract.ts'
 import { stateOf } from './request-state.ts'
 
 /**
- * Answers preflight requests of allowed origins and marks the responses to others' scripts as readable. What comes from an origin that is not allowed goes
- * on without a mark: the browser refuses it. Source: Fetch standard, 3.2 (CORS protocol).
+ * Answers preflight requests and marks the responses to others' scripts as readable. What comes from an origin that is not allowed goes on without a mark, and
+ * its preflight gets none: the browser refuses it. Source: Fetch standard, 3.2 (CORS protocol); Gateway API, HTTPCORSFilter.
  */
 export function createCorsLayer(filter: CorsFilter): Layer {
   const isAllowed = compileAny(filter.allowOrigins) ?? (() => false)
   return (inner) => (exchange) => {
     const { headers, method } = exchange.request
     const origin = headers.get('origin')
-    if (origin === undefined || !isAllowed(origin)) return inner(exchange)
+    if (origin === undefined) return inner(exchange)
     const asked = headers.get('access-control-request-method')
-    if (method === 'OPTIONS' && asked !== undefined) return preflight(exchange, filter, origin, asked)
+    const isPreflight = method === 'OPTIONS' && asked !== undefined
+    if (!isAllowed(origin)) return isPreflight ? refuse(exchange) : inner(exchange)
+    if (isPreflight) return preflight(exchange, filter, origin, asked)
     const state = stateOf(exchange)
     for (const [name, value] of marks(filter, origin)) state.addResponseHeader(name, value)
-    if (filter.exposeHeaders.length > 0) state.addResponseHeader('access-control-expose-headers', filter.exposeHeaders.join(', '))
     inner(exchange)
   }
 }
@@ -28,7 +29,12 @@ function marks(filter: CorsFilter, origin: string): [string, string][] {
     ['vary', 'origin'],
   ]
   if (filter.allowCredentials) out.push(['access-control-allow-credentials', 'true'])
+  if (filter.exposeHeaders.length > 0) out.push(['access-control-expose-headers', filter.exposeHeaders.join(', ')])
   return out
+}
+
+function refuse(exchange: Exchange): void {
+  exchange.respond({ status: 200, details: 'cors_preflight', headers: [{ name: 'vary', value: 'origin' }] })
 }
 
 function preflight(exchange: Exchange, filter: CorsFilter, origin: string, asked: string): void {

@@ -161,6 +161,7 @@ describe('headers of the way', () => {
       'access-control-allow-origin': 'https://ok',
       vary: 'origin',
       'access-control-allow-credentials': 'true',
+      'access-control-expose-headers': 'x-e',
       'access-control-allow-methods': 'GET',
       'access-control-allow-headers': 'x-a',
       'access-control-max-age': '60',
@@ -168,7 +169,9 @@ describe('headers of the way', () => {
     const exchange = fixture.send({ headers: { origin: 'https://ok' } })
     exchange.answer(200)
     expect(exchange.response?.headers.get('access-control-expose-headers')).toBe('x-e')
-    const other = fixture.send({ method: 'OPTIONS', headers: { ...headers, origin: 'https://no' } })
+    const refused = fixture.send({ method: 'OPTIONS', headers: { ...headers, origin: 'https://no' } })
+    expect([refused.attempts.length, refused.response?.headers.toObject()]).toEqual([0, { vary: 'origin' }])
+    const other = fixture.send({ headers: { origin: 'https://no' } })
     other.answer(200)
     expect(other.response?.headers.toObject()).toEqual({})
   })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { GatewayListener, TrafficPolicy, TrafficRoute } from '../input/index.ts'
-import { INBOUND_ANY, type Endpoint, type ResourceOfType, type ResourceType } from '../model/index.ts'
+import { INBOUND_ANY, type Endpoint, type RedirectAction, type ResourceOfType, type ResourceType } from '../model/index.ts'
 import { defaultPolicies } from '../kuma/index.ts'
 import { POLICY_PLUGINS } from '../policies/index.ts'
 import { Compiler, type CompiledProxy } from './index.ts'
@@ -237,6 +237,34 @@ describe('gateways', () => {
       ['*', 'shop/db|80'],
     ])
     expect(chains(compiled([listener('s')], [bytes]))).toEqual([])
+  })
+
+  test('a pod that shares the network with others binds its own address', () => {
+    const http = listener('web', { port: 80, protocol: 'http' })
+    const bound = (ips: readonly string[]): unknown =>
+      find(
+        new Compiler(worldOf(SERVICES, { gateways: [http] }), POLICY_PLUGINS).compile(
+          proxy('edge-1', { kind: 'gateway', gateway: 'shop/edge', ips }),
+        ),
+        'listener',
+        'gateway|shop/edge|80',
+      )?.address
+    expect(bound(['127.64.0.9'])).toEqual({ address: '127.64.0.9', port: 10_080 })
+    expect(bound(['10.244.0.9', 'fd00::9'])).toEqual({ address: '::', port: 10_080 })
+  })
+
+  test('redirects name the port that clients know, unless they name one or a scheme', () => {
+    const redirect = (more: Partial<RedirectAction>): TrafficRoute =>
+      route('r', 'cart', {
+        parents: at('web'),
+        rules: [{ matches: [], backends: [], redirect: { type: 'redirect', status: 302, ...more } }],
+      })
+    const action = (more: Partial<RedirectAction>): unknown =>
+      find(compiled([listener('web', { port: 80, protocol: 'http' })], [redirect(more)]), 'route', 'gateway|shop/edge|80|http')
+        ?.virtualHosts[0]?.routes[0]?.action
+    expect(action({})).toEqual({ type: 'redirect', status: 302, port: 80 })
+    expect(action({ port: 8_080 })).toEqual({ type: 'redirect', status: 302, port: 8_080 })
+    expect(action({ scheme: 'https' })).toEqual({ type: 'redirect', status: 302, scheme: 'https' })
   })
 
   test('of Kuma have no namespace', () => {

@@ -112,7 +112,11 @@ function sectionChains(key: string, section: GatewayListener, parts: RouteParts,
 
 function hostsOf(section: GatewayListener, parts: RouteParts, origins: Set<Origin>): VirtualHost[] {
   const routes = attached(section, parts.effects.world.routes).filter(({ kind }) => kind === 'http' || kind === 'grpc')
-  return virtualHosts(routes, parts, { origins, ...(section.hostname === undefined ? {} : { hostname: section.hostname }) })
+  return virtualHosts(routes, parts, {
+    origins,
+    gatewayPort: section.port,
+    ...(section.hostname === undefined ? {} : { hostname: section.hostname }),
+  })
 }
 
 /** Routes that hang on a section. */

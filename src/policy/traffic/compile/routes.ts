@@ -7,6 +7,7 @@ import {
   type ForwardAction,
   type HttpFilter,
   type Origin,
+  type RedirectAction,
   type Route,
   type Rewrite,
   type RouteAction,
@@ -32,13 +33,21 @@ export interface RouteParts {
   readonly out: Collector
 }
 
-/** Virtual hosts of some routes; `own`: the service they stand before, absent for gateways. */
+export interface RouteOptions {
+  /** The service that routes stand before; absent for gateways. */
+  readonly own?: RouteTarget
+  /** Of the listener, as clients dial it; absent for services. */
+  readonly gatewayPort?: number
+  readonly origins: Set<Origin>
+}
+
+/** Virtual hosts of some routes. */
 export function virtualHosts(
   routes: readonly TrafficRoute[],
   parts: RouteParts,
-  options: { readonly own?: RouteTarget; readonly hostname?: string; readonly origins: Set<Origin> },
+  options: RouteOptions & { readonly hostname?: string },
 ): VirtualHost[] {
-  const { own, hostname, origins } = options
+  const { hostname } = options
   const { hosts, findings } = mergeRoutes(routes, hostname)
   parts.out.findings.push(...findings)
   return hosts.map(({ hostname: host, matches }) => ({
@@ -49,7 +58,7 @@ export function virtualHosts(
       parts.out.guard(
         () => [matched.route.origin],
         `rule ${ruleName(matched)}`,
-        () => void made.push(compileRoute(matched, parts, own, origins)),
+        () => void made.push(compileRoute(matched, parts, options)),
       )
       return made
     }),
@@ -58,7 +67,7 @@ export function virtualHosts(
 
 const ruleName = ({ rule, ruleIndex }: RoutedMatch): string => rule.name ?? String(ruleIndex)
 
-function compileRoute(matched: RoutedMatch, parts: RouteParts, own: RouteTarget | undefined, origins: Set<Origin>): Route {
+function compileRoute(matched: RoutedMatch, parts: RouteParts, { own, gatewayPort, origins }: RouteOptions): Route {
   const { route, rule, match, matchIndex } = matched
   const { origin } = route
   origins.add(origin)
@@ -70,7 +79,7 @@ function compileRoute(matched: RoutedMatch, parts: RouteParts, own: RouteTarget 
     name,
     origin,
     match,
-    action: actionOf(rule, parts, own),
+    action: rule.redirect ? redirectOf(rule.redirect, gatewayPort) : actionOf(rule, parts, own),
     ...(rule.requestHeaders ? { requestHeaders: rule.requestHeaders } : {}),
     ...(rule.responseHeaders ? { responseHeaders: rule.responseHeaders } : {}),
     ...(filters.length > 0 ? { filters } : {}),
@@ -80,8 +89,13 @@ function compileRoute(matched: RoutedMatch, parts: RouteParts, own: RouteTarget 
   return withOwnWords(changed, rule)
 }
 
+/** The port that a gateway's clients know is not the one that its pod listens on. Source: Gateway API, HTTPRequestRedirectFilter.port. */
+function redirectOf(redirect: RedirectAction, gatewayPort: number | undefined): RedirectAction {
+  if (gatewayPort === undefined || redirect.port !== undefined || redirect.scheme !== undefined) return redirect
+  return { ...redirect, port: gatewayPort }
+}
+
 function actionOf(rule: TrafficRule, { clusters }: RouteParts, own: RouteTarget | undefined): RouteAction {
-  if (rule.redirect) return rule.redirect
   const weighted = rule.backends
     .filter(({ weight }) => weight > 0)
     .map((backend) => ({
