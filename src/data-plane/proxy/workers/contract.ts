@@ -46,6 +46,8 @@ export type WorkerCall =
 export interface WorkerCounts {
   readonly connections: number
   readonly inboundHttp: number
+  /** See Carrier. */
+  readonly unbound?: string | undefined
 }
 
 /** An error on its way to another process. */

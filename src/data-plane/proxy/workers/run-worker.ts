@@ -96,7 +96,11 @@ class Worker {
       case 'close':
         return await runtime.close()
       case 'counts':
-        return { connections: runtime.connections, inboundHttp: runtime.inboundHttpConnections } satisfies WorkerCounts
+        return {
+          connections: runtime.connections,
+          inboundHttp: runtime.inboundHttpConnections,
+          unbound: runtime.unbound,
+        } satisfies WorkerCounts
       case 'metrics':
         return runtime.metrics.render()
     }

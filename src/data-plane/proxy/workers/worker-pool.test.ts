@@ -79,7 +79,7 @@ class Bench {
   readonly workers: Told[] = []
   readonly wanted: string[] = []
   missing = new Set<string>()
-  answer: Told['answer'] = () => undefined
+  answer: Told['answer'] = () => ({})
 
   start(count = 2): Promise<WorkerPool> {
     return WorkerPool.start({
@@ -141,7 +141,7 @@ describe('a pool of workers', () => {
     const bench = new Bench()
     const pool = await bench.start()
     let go = (): void => {}
-    bench.answer = (call) => (call.name === 'update' ? new Promise<void>((resolve) => (go = resolve)) : undefined)
+    bench.answer = (call) => (call.name === 'update' ? new Promise<void>((resolve) => (go = resolve)) : {})
     const next = cluster('a')
     const taken = pool.update(next)
     await turns()
@@ -174,6 +174,20 @@ describe('a pool of workers', () => {
     bench.worker(2).say({ type: 'release', name: 'outbound|1.2.3.4|80' })
     expect(bench.wanted).toEqual([])
     await pool.close()
+  })
+
+  it('says what one of them cannot bind, until it can', async () => {
+    const bench = new Bench()
+    const pool = await bench.start()
+    let unbound: string | undefined = ':80 is in use'
+    bench.answer = (call) => (call.name === 'counts' ? { connections: 0, inboundHttp: 0, unbound } : undefined)
+    await pool.update(cluster('a'))
+    expect(pool.unbound).toBe(':80 is in use')
+    await turns()
+    unbound = undefined
+    expect(pool.unbound).toBe(':80 is in use')
+    await turns()
+    expect(pool.unbound).toBeUndefined()
   })
 
   it('adds what all have counted, those that are gone too', async () => {

@@ -58,6 +58,7 @@ export class WorkerPool implements Carrier {
   #inForce: ProxySnapshot = EMPTY_SNAPSHOT
   /** What those have counted that have ended. */
   #ended = ''
+  #unbound: string | undefined
   #failures = 0
   #isDraining = false
   #isStopping = false
@@ -96,9 +97,16 @@ export class WorkerPool implements Carrier {
     return this.#counts().then((all) => all.reduce((sum, { inboundHttp }) => sum + inboundHttp, 0))
   }
 
+  /** As it was when it was asked for last: workers try again by themselves. */
+  get unbound(): string | undefined {
+    if (this.#unbound !== undefined) void this.#lookUnbound().catch(() => {})
+    return this.#unbound
+  }
+
   async update(snapshot: ProxySnapshot): Promise<void> {
     this.#newest = snapshot
     await this.#all((worker) => worker.update(snapshot))
+    await this.#lookUnbound()
     if (this.#newest === snapshot) this.#inForce = snapshot
   }
 
@@ -263,6 +271,10 @@ export class WorkerPool implements Carrier {
       }),
     )
     return answers.flat()
+  }
+
+  async #lookUnbound(): Promise<void> {
+    this.#unbound = (await this.#counts()).find(({ unbound }) => unbound !== undefined)?.unbound
   }
 
   #counts(): Promise<readonly WorkerCounts[]> {
