@@ -74,9 +74,9 @@ export function strictText({ safe, basis, note, plaintext }: StrictAnswer): stri
   const isSeen = basis !== 'configuration'
   if (plaintext.length === 0) {
     const why = isSeen
-      ? 'nobody has spoken plaintext to a meshed workload'
+      ? 'nobody was seen to speak plaintext to a meshed workload'
       : 'nobody is known who could speak plaintext to a meshed workload'
-    return `${safe ? 'STRICT is safe' : 'STRICT has no use'}: ${why}.\n${remark}`
+    return `${safe ? 'STRICT is safe' : 'Whether STRICT is safe is not known'}: ${why}.\n${remark}`
   }
   const rows = plaintext.map(({ from, to, count, lastSeen }) => [from, to, ...(isSeen ? [String(count), lastSeen] : [])])
   const head = ['FROM', 'TO', ...(isSeen ? ['CONNECTIONS', 'LAST-SEEN'] : [])]

@@ -13,6 +13,7 @@ import { createInformerFactory } from '../../../client/informer-factory.ts'
 import { PROXY_IMAGE, SIDECAR_CONTAINER, TYPE_URL, type ResourceType } from '../../../policy/traffic/model/index.ts'
 import { decodeDeltaResponse, encodeDeltaRequest, type DeltaDiscoveryRequest } from '../../../protocols/discovery/index.ts'
 import { grpcFrame, GrpcReader } from '../../../protocols/grpc-frames/index.ts'
+import { REPORT_CALLS_PATH } from '../../../protocols/mesh-link.ts'
 import { DELTA_PATH } from '../xds/index.ts'
 import { MeshControl } from './mesh-control.ts'
 
@@ -114,12 +115,14 @@ export class TestProxy {
   readonly #session: ClientHttp2Session
   readonly #stream: ClientHttp2Stream
   readonly #id: string
+  readonly #token: string
   #unconfirmed: (() => void)[] = []
 
   constructor(control: MeshControl, options: { readonly node: string; readonly token: string; readonly id: string }) {
     const [near, far] = duplexPair()
     control.attach(options.node, far)
     this.#id = options.id
+    this.#token = options.token
     this.#session = connect('http://control-plane', { createConnection: () => near })
     this.#session.on('error', () => {})
     this.#stream = this.#session.request({ ':method': 'POST', ':path': DELTA_PATH, authorization: `Bearer ${options.token}` })
@@ -137,6 +140,22 @@ export class TestProxy {
 
   want(type: ResourceType, ...names: string[]): void {
     this.#send({ typeUrl: TYPE_URL[type], subscribe: names, node: { id: this.#id, cluster: '', userAgent: '' } })
+  }
+
+  /** Sends a report of connections. @returns the answer, or the gRPC status that refused it */
+  report(body: string): Promise<string> {
+    const stream = this.#session.request({ ':method': 'POST', ':path': REPORT_CALLS_PATH, authorization: `Bearer ${this.#token}` })
+    return new Promise((resolve) => {
+      const reader = new GrpcReader(1024 * 1024)
+      let answer = ''
+      stream.on('response', (headers) => {
+        if (headers['grpc-status'] !== undefined) answer = `${headers['grpc-status'] as string} ${headers['grpc-message'] as string}`
+      })
+      stream.on('data', (chunk: Buffer) => (answer += reader.push(chunk).join()))
+      stream.on('error', () => {})
+      stream.on('close', () => resolve(answer))
+      stream.end(grpcFrame(Buffer.from(body)))
+    })
   }
 
   /** Sends the confirmations that were held back. */

@@ -255,10 +255,10 @@ describe('the strict report', () => {
   const pods = OBJECTS.filter(({ kind }) => kind === 'Pod') as Pod[]
 
   it('names pods without a proxy where nobody tells of calls, and what it does not know', () => {
-    const answer = strictAnswer(undefined, { world, proxies, pods })
+    const answer = strictAnswer('nobody tells', { world, proxies, pods })
     expect(answer).toMatchObject({ safe: false, basis: 'configuration', plaintext: [{ from: 'shop/old', count: 0 }] })
     expect(answer.note).toContain('whether they call anybody or not')
-    expect(strictAnswer(undefined, { world, proxies, pods: pods.slice(0, 2) })).toMatchObject({ safe: true, plaintext: [] })
+    expect(strictAnswer('nobody tells', { world, proxies, pods: pods.slice(0, 2) })).toMatchObject({ safe: true, plaintext: [] })
   })
 
   it('is about calls where they are known, and knows nothing of proxies that do not tell', () => {

@@ -24,6 +24,7 @@ let clock: FakeClock
 let cluster: TestCluster
 let control: MeshControl
 let handler: Handler
+let proxy: TestProxy
 let closing: (() => unknown)[]
 
 beforeEach(async () => {
@@ -38,7 +39,7 @@ beforeEach(async () => {
   control = mesh.control
   closing.push(mesh.stop)
   handler = createMeshViewHandler({ control: () => control, client: () => cluster.client })
-  const proxy = new TestProxy(control, { node: 'n1', id: 'web.default', token: `default/web/${uid}` })
+  proxy = new TestProxy(control, { node: 'n1', id: 'web.default', token: `default/web/${uid}` })
   closing.push(() => proxy.close())
   proxy.want('proxy', 'web.default')
   await until(clock, () => proxy.of('proxy').size === 1, 'the first configuration')
@@ -107,6 +108,31 @@ describe('what is told of the mesh', () => {
     const headers = { 'content-type': 'application/json' }
     const changed = await ask<DryRunAnswer>('/dry-run', { method: 'POST', body: bytes, headers })
     expect(told(changed)).toEqual([[WEB, 'default/cart:80', 'deny', 'allow', 'MeshTrafficPermission/default/there']])
+  })
+
+  it('is who was seen to call whom, once proxies tell', async () => {
+    const connection = { address: '10.0.0.9', port: 8080, transport: 'plaintext', count: 3 }
+    const told = async (body: object): Promise<string> => {
+      const answer = proxy.report(JSON.stringify(body))
+      let settled: string | undefined
+      void answer.then((text) => (settled = text))
+      await until(clock, () => settled !== undefined, 'an answer')
+      return decodeURIComponent(await answer)
+    }
+    expect(await told({ connections: [{ ...connection, port: 'x' }] })).toBe('3 connections[0].port: is not understood')
+    const { epoch } = JSON.parse(await told({ connections: [connection] })) as { epoch: string }
+    // what is told to one of before is not taken
+    expect(JSON.parse(await told({ epoch: 'another', connections: [connection] }))).toEqual({ epoch })
+    await told({
+      epoch,
+      connections: [
+        { ...connection, count: 1 },
+        { ...connection, caller: WEB, transport: 'mesh' },
+      ],
+    })
+    const strict = await ask<StrictAnswer>('/strict')
+    expect([strict.safe, strict.basis, strict.note]).toEqual([false, 'traffic', undefined])
+    expect(strict.plaintext.map(({ from, to, count }) => [from, to, count])).toEqual([['default/plain', 'default/web:8080', 4]])
   })
 
   it.each([

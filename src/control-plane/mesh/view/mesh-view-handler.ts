@@ -4,6 +4,7 @@ import type { KindDefinition } from '../../../api/kind.ts'
 import { meshPolicies } from '../../../api/kuma.io/v1alpha1/index.ts'
 import type { KubeObject } from '../../../api/meta/object.ts'
 import type { Client } from '../../../client/client.ts'
+import type { ProxyView } from '../../../policy/traffic/input/index.ts'
 import { explainCall } from '../../../policy/traffic/explain/index.ts'
 import { POLICY_PLUGINS } from '../../../policy/traffic/policies/index.ts'
 import { MESH_VIEW_PATH } from '../../../protocols/mesh-view.ts'
@@ -66,10 +67,7 @@ const ANSWERS: ReadonlyMap<string, Answer> = new Map<string, Answer>([
   ['proxies', ({ control }) => proxiesAnswer(control.proxies.values(), control.xds.view())],
   ['config', config],
   ['explain', explain],
-  [
-    'strict',
-    ({ control, built }) => strictAnswer(seen(control), { world: built.world, proxies: built.proxies, pods: control.pods.list() }),
-  ],
+  ['strict', strict],
   [
     'policies',
     ({ control, built }) =>
@@ -82,15 +80,22 @@ const ANSWERS: ReadonlyMap<string, Answer> = new Map<string, Answer>([
   ['dry-run', judge],
 ])
 
-/** What proxies tell of calls; undefined: none of them tells. */
-function seen({
-  ledger,
-  proxies,
-  xds,
-}: MeshControl): { readonly calls: Iterable<SeenCall>; readonly silent: readonly string[] } | undefined {
-  const connected = xds.view().filter((truth) => truth.connected && proxies.get(truth.proxy)?.kind !== 'gateway')
-  const silent = connected.map(({ proxy }) => proxy).filter((name) => !ledger.tells(name))
-  return silent.length < connected.length ? { calls: ledger.calls, silent } : undefined
+/** What proxies tell of calls. @param sees whether one would see what is asked about; undefined: none tells that does */
+function seen(
+  { ledger, proxies, xds }: MeshControl,
+  sees: (proxy: ProxyView) => boolean = () => true,
+): { readonly calls: Iterable<SeenCall>; readonly silent: readonly string[] } | undefined {
+  const asked = xds.view().filter(({ connected, proxy }) => connected && (proxies.get(proxy)?.kind ?? 'gateway') !== 'gateway')
+  const silent = asked.map(({ proxy }) => proxy).filter((name) => !ledger.tells(name) || !sees(proxies.get(name) as ProxyView))
+  return silent.length < asked.length ? { calls: ledger.calls, silent } : undefined
+}
+
+function strict({ control, built }: Mesh): unknown {
+  const isIntercepted = ({ ips }: ProxyView): boolean => ips[0]?.startsWith('127.') === false
+  const why = built.proxies.some(isIntercepted)
+    ? 'no proxy tells of the calls that it has seen'
+    : 'nothing is intercepted on a loopback network, so plain text goes past proxies'
+  return strictAnswer(seen(control, isIntercepted) ?? why, { world: built.world, proxies: built.proxies, pods: control.pods.list() })
 }
 
 function config({ control }: Mesh, { query }: ServerRequest, name: string): unknown {

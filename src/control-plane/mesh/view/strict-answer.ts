@@ -10,14 +10,14 @@ const MAX_LISTED = 1_000
 
 /**
  * Whether strict mode is safe now. Where nobody tells of calls: pods that have no proxy are whom it would cut off, if they call anybody.
- * @param seen connections that proxies have told of, and those that tell nothing; undefined: none of them tells
+ * @param seen connections that proxies have told of, and those that tell nothing; a text: why nobody tells
  */
 export function strictAnswer(
-  seen: { readonly calls: Iterable<SeenCall>; readonly silent: readonly string[] } | undefined,
+  seen: { readonly calls: Iterable<SeenCall>; readonly silent: readonly string[] } | string,
   { world, proxies, pods }: { readonly world: MeshWorld; readonly proxies: Iterable<ProxyView>; readonly pods: Iterable<Pod> },
 ): StrictAnswer {
   const off = world.mesh.mtls ? '' : 'mutual TLS is off: nobody has an identity, and strict mode protects nothing'
-  if (seen) {
+  if (typeof seen === 'object') {
     const { calls, silent } = seen
     // TLS of the application's own is no mutual TLS of the mesh either
     const report = strictReport(
@@ -40,7 +40,7 @@ export function strictAnswer(
     .sort()
   const notes = [
     ...(off === '' ? [] : [off]),
-    'no proxy tells of the calls that it has seen: pods without a proxy are named, whether they call anybody or not; callers outside of pods are not known',
+    `${seen}: pods without a proxy are named, whether they call anybody or not; callers outside of pods are not known`,
     ...(plain.length > MAX_LISTED ? [`${plain.length - MAX_LISTED} more pods have none`] : []),
   ]
   return {
