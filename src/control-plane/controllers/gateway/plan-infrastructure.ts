@@ -4,7 +4,15 @@ import type { Container, Deployment, ObjectMeta, OwnerReference, Service, Servic
 import { MESH_AUDIENCE } from '../../../protocols/mesh-link.ts'
 import { gatewayBindPort, INGRESS_GATEWAY } from '../../../policy/traffic/gateway-api/index.ts'
 import type { GatewayListener } from '../../../policy/traffic/input/route.ts'
-import { GATEWAY_NAME_LABEL, HEALTH_PORT, PROXY_IMAGE, PROXY_UID, TOKEN_PATH, TOKEN_VOLUME } from '../../../policy/traffic/model/index.ts'
+import {
+  DATA_PLANE_ANNOTATION,
+  GATEWAY_NAME_LABEL,
+  HEALTH_PORT,
+  PROXY_IMAGE,
+  PROXY_UID,
+  TOKEN_PATH,
+  TOKEN_VOLUME,
+} from '../../../policy/traffic/model/index.ts'
 
 const CLASS_LABEL = 'gateway.networking.k8s.io/gateway-class-name'
 const TOKEN_LIFE_S = 3_600
@@ -109,7 +117,11 @@ function plan(wish: Wish): GatewayInfrastructure {
             labels: { ...labels, 'biplane.dev/mesh': 'disabled' },
             annotations: { ...wish.annotations, [GATEWAY_NAME_LABEL]: wish.gateway },
           },
-          spec: { serviceAccountName: name, containers: [proxyContainer(ports)], volumes: [TOKEN] },
+          spec: {
+            serviceAccountName: name,
+            containers: [proxyContainer(ports, wish.annotations[DATA_PLANE_ANNOTATION])],
+            volumes: [TOKEN],
+          },
         },
       },
     },
@@ -139,12 +151,13 @@ const TOKEN = {
   },
 }
 
-function proxyContainer(ports: Wish['ports']): Container {
+/** @param dataPlane what carries it out; gRPC inside of an application is no gateway */
+function proxyContainer(ports: Wish['ports'], dataPlane: string | undefined): Container {
   return {
     name: 'proxy',
     image: PROXY_IMAGE,
     imagePullPolicy: 'IfNotPresent',
-    args: ['gateway'],
+    args: ['gateway', ...(dataPlane === 'envoy' ? ['--data-plane', dataPlane] : [])],
     env: [
       field('POD_NAME', 'metadata.name'),
       field('POD_NAMESPACE', 'metadata.namespace'),

@@ -343,6 +343,13 @@ describe('what runs a gateway', () => {
     expect(pod.spec).toMatchObject({ serviceAccountName: 'edge-biplane', containers: [{ image: 'biplane.dev/proxy', args: ['gateway'] }] })
   })
 
+  test('is Envoy where an annotation of the infrastructure says so', () => {
+    const infrastructure = { annotations: { 'biplane.dev/data-plane': 'envoy' } }
+    const { template } = planInfrastructure(gateway([http], { infrastructure })).deployment.spec!
+    expect(template.spec).toMatchObject({ containers: [{ args: ['gateway', '--data-plane', 'envoy'] }] })
+    expect(template.metadata?.annotations).toMatchObject(infrastructure.annotations)
+  })
+
   test('names stay within a label and apart', () => {
     const long = 'a'.repeat(253)
     expect(infrastructureName(long, 'biplane')).toMatch(/^a{52}-[0-9a-f]{10}$/)

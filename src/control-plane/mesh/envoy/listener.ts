@@ -18,7 +18,7 @@ import {
   withoutDoubles,
   type ListenerContext,
 } from './chain.ts'
-import { byText, socketAddress, type Json, type Note } from './resource.ts'
+import { boundAddress, byText, socketAddress, type Json, type Note } from './resource.ts'
 
 /** How connections get to the proxy: the kernel sends them to two ports of it, or the proxy binds the addresses themselves. */
 export type Interception = 'redirect' | 'none'
@@ -175,7 +175,7 @@ export function gatewayListener(sharing: readonly Listener[], context: ListenerC
   )
   return {
     name: first.name,
-    address: socketAddress(first.address.address, first.address.port),
+    address: boundAddress(first.address.address, first.address.port),
     traffic_direction: 'INBOUND',
     ...inspection(chains, first.detectTimeoutMs),
     filter_chains: orClosed(chains, first.name),

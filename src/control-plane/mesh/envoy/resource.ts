@@ -35,6 +35,11 @@ export const percent = (value: number): Json => ({ numerator: Math.round(value *
 
 export const socketAddress = (address: string, port: number): Json => ({ socket_address: { address, port_value: port } })
 
+/** An address to bind; all addresses are those of both families. */
+export const boundAddress = (address: string, port: number): Json => ({
+  socket_address: { address, port_value: port, ...(address === '::' ? { ipv4_compat: true } : {}) },
+})
+
 /** Without the given member when the list is empty. */
 export const nonEmpty = <T>(list: readonly T[]): readonly T[] | undefined => (list.length === 0 ? undefined : list)
 
