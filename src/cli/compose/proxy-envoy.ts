@@ -67,7 +67,7 @@ async function run(options: EnvoyProxyOptions, defer: (close: () => Promise<void
   const health = await openCompanionHealth(options, {
     notReady: async () => follower.notReady() ?? refusedSecrets(secrets.refused) ?? (await envoy.notReady()),
     metrics: async () => (await envoy.admin('/stats/prometheus')).body,
-    drain: () => drainCallers(envoy, clock),
+    drain: () => drainCallers(envoy, clock, { isTold: () => follower.settings?.draining === true }),
   })
   defer(() => health.close())
   const ended = await Promise.race([envoy.ended, aborted(signal)])

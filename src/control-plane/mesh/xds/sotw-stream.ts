@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { sotwResponse, type DiscoveryRequest } from '../../../protocols/discovery/index.ts'
 import type { EncodedResource } from './contract.ts'
 import { interested, isDirty, markDirty, StreamState, type Held, type StreamResponse, type TypeState } from './stream-state.ts'
-import { isFullType } from './type-order.ts'
+import { isFullType, placeOf } from './type-order.ts'
 
 /**
  * One stream of the state-of-the-world protocol, without I/O: requests in, responses out. Source: Envoy, xDS protocol.
@@ -72,6 +72,10 @@ export class SotwStream extends StreamState {
       state.leaving.add(name)
       listed.set(name, held)
     }
+    if (this.#isUndecided(state, listed)) {
+      state.answer = true
+      return undefined
+    }
     const resources = [...listed.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
     const removed = [...state.held.keys()].filter((name) => !listed.has(name))
     const same = removed.length === 0 && resources.every(({ name, version }) => state.held.get(name)?.version === version)
@@ -81,6 +85,18 @@ export class SotwStream extends StreamState {
     const response = this.#respond(state, resources, removed)
     for (const name of leaving) state.leaving.add(name)
     return response
+  }
+
+  /**
+   * Whether a name is asked for that is gone, by something whose successor is on its way: the client asks for another one when it has that, and is not told
+   * meanwhile that what it needs does not exist.
+   */
+  #isUndecided(state: TypeState, listed: ReadonlyMap<string, EncodedResource>): boolean {
+    const isOnItsWay = placeOf(state.typeUrl).users.some((typeUrl) => {
+      const user = this.types.get(typeUrl)
+      return user !== undefined && (user.outstanding !== undefined || isDirty(user))
+    })
+    return isOnItsWay && [...state.names].some((name) => !listed.has(name) && !state.held.has(name) && !state.refused.has(name))
   }
 
   #partial(state: TypeState): StreamResponse | undefined {

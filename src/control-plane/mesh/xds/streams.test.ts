@@ -348,6 +348,30 @@ describe('a state-of-the-world stream', () => {
     expect(client.send(R, ['r'])).toEqual(['C new'])
   })
 
+  it('says nothing of a cluster that is gone while the routes away from it are on their way: the client asks for another one then', () => {
+    const world = new World()
+    world.put(C, 'a', 'a1')
+    world.put(C, 'b', 'b1')
+    world.put(R, 'r', 'to-a')
+    const client = sotwClient(world)
+    client.send(R, ['r'])
+    client.send(R, ['r'])
+    client.send(C, ['a'])
+    client.send(C, ['a'])
+    world.put(R, 'r', 'to-b')
+    expect(client.changed()).toEqual(['R to-b'])
+    // before the client asks for it
+    world.types.get(C)?.delete('b')
+    world.put(R, 'r', 'to-a again')
+    expect(client.changed()).toEqual([])
+    expect(client.send(C, ['a', 'b'])).toEqual([])
+    expect(client.send(R, ['r'])).toEqual(['R to-a again'])
+    expect(client.send(C, ['a'])).toEqual(['C a1'])
+    // whoever goes on asking is told
+    expect(client.send(C, ['a', 'nowhere'])).toEqual([])
+    expect(client.send(R, ['r'])).toEqual(['C a1'])
+  })
+
   it('puts the last good in place of what was refused, once', () => {
     const world = new World()
     world.put(C, 'a', 'a1')
