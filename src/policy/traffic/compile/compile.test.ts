@@ -239,6 +239,19 @@ describe('gateways', () => {
     expect(chains(compiled([listener('s')], [bytes]))).toEqual([])
   })
 
+  test('backends get TLS by policy where it ended here, and what passes through as it is', () => {
+    const tls = { mode: 'tls', serverName: 'db.example', verify: 'full' } as const
+    const backends = [{ namespace: 'shop', name: 'db', kind: 'Service', port: 80, weight: 1, tls }] as const
+    const routes = [route('r', 'db', { kind: 'tls', parents: at('s'), rules: [{ matches: [], backends }] })]
+    const called = (mode: NonNullable<GatewayListener['tls']>): unknown => {
+      const result = compiled([listener('s', { tls: mode })], routes)
+      const [chain] = find(result, 'listener', 'gateway|shop/edge|443')?.chains ?? []
+      return find(result, 'cluster', chain?.tcp?.clusters[0]?.name ?? '')?.tls
+    }
+    expect(called({ mode: 'terminate', certificates: [], alpn: [] })).toMatchObject({ serverName: 'db.example' })
+    expect(called({ mode: 'passthrough' })).not.toMatchObject({ mode: 'tls' })
+  })
+
   test('a pod that shares the network with others binds its own address', () => {
     const http = listener('web', { port: 80, protocol: 'http' })
     const bound = (ips: readonly string[]): unknown =>

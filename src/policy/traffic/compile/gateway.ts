@@ -96,7 +96,7 @@ function sectionChains(key: string, section: GatewayListener, parts: RouteParts,
       name: `${section.section}|${name}`,
       match: { ...(serverNames.length > 0 ? { serverNames } : {}), transport: ['tls', 'mesh'] },
       tls,
-      tcp: tcpProxy(key, port, route, parts, origins),
+      tcp: tcpProxy(key, port, tls.mode === 'passthrough' ? untouched(route) : route, parts, origins),
     }))
     if (hostname === undefined || chains.some(({ match }) => match.serverNames?.includes(hostname))) return chains
     // names of this section that no route takes are refused, not given to a section that names them less exactly
@@ -139,6 +139,12 @@ function manager(key: string, port: number, routes: string): HttpConnectionManag
 }
 
 const statPrefix = (key: string, port: number): string => `gateway_${key.replace('/', '_')}_${port}`
+
+/** What clients have encrypted for a backend is not encrypted again, whatever a BackendTLSPolicy says of what is sent in plain text. */
+function untouched(route: TrafficRoute): TrafficRoute {
+  const rules = route.rules.map((rule) => ({ ...rule, backends: rule.backends.map(({ tls: _, ...backend }) => backend) }))
+  return { ...route, rules }
+}
 
 function tcpProxy(key: string, port: number, route: TrafficRoute, parts: RouteParts, origins: Set<Origin>): TcpProxy {
   const [rule] = route.rules
