@@ -153,6 +153,14 @@ describe.skipIf(missing !== '')(`what the control plane says of the mesh is what
     expect((await cluster.biplane('proxy', 'strict')).stdout).toContain('outside/stranger')
   })
 
+  test('calls that were seen are counted in a dry run', async () => {
+    const seen = await poll('the proxy tells who has called', async () => {
+      const answer = await dryRun(denyWeb)
+      return answer.basis === 'traffic' && (answer.changes[0]?.count ?? 0) > 0 ? answer : undefined
+    })
+    expect(seen.changes.map(({ from, to }) => [from, to])).toEqual([[`${ID}/web`, 'shop/cart:80']])
+  })
+
   test('is for administrators', async () => {
     for (const path of ['/mesh/v1/proxies', '/mesh/v1/policies']) {
       await expect(cluster.kubectl('get', '--raw', path, '--as', 'somebody')).rejects.toThrow(/[Ff]orbidden/)
