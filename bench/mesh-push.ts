@@ -35,7 +35,10 @@ interface Side {
 
 const self = (role: string, options: object): ChildProcess => {
   const flags = (process.env['BIPLANE_NODE_ARGS'] ?? '').split(' ').filter((flag) => flag !== '' && role === 'control')
-  return fork(process.argv[1] as string, [role, JSON.stringify(options)], { execArgv: [...process.execArgv, ...flags] })
+  const child = fork(process.argv[1] as string, [role], { execArgv: [...process.execArgv, ...flags] })
+  // too many uids for an argument
+  child.send(options)
+  return child
 }
 
 async function message<T>(child: ChildProcess): Promise<T> {
@@ -194,7 +197,7 @@ async function atScale(scale: Scale, changes: number): Promise<{ readonly rssMb:
   }
 }
 
-const [, , role, options = ''] = process.argv
-if (role === 'control') await runControl(JSON.parse(options) as Scale)
-else if (role === 'clients') runClients(JSON.parse(options) as ClientOptions)
+const [, , role] = process.argv
+if (role === 'control') process.once('message', (scale) => void runControl(scale as Scale))
+else if (role === 'clients') process.once('message', (options) => runClients(options as ClientOptions))
 else await main(Number(role ?? 20), Number(process.argv[3] ?? 2_000), Number(process.argv[4] ?? 10_000))
