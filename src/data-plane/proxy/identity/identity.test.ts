@@ -3,7 +3,7 @@ import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { connect, createServer, type TlsOptions } from 'node:tls'
-import { generateKeyPairSync, type X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../base/clock.ts'
@@ -241,6 +241,17 @@ describe('TLS between proxies', () => {
     const ca = testAuthority(Date.now())
     const [client, server] = [await identityOf(ca, WEB), await identityOf(ca, DB)]
     expect(await handshake(client, server, [DB])).toEqual({ server: DB, client: WEB })
+  })
+
+  it('believes a certificate that it has seen before until its authority is not trusted any more', async () => {
+    const ca = testAuthority(Date.now())
+    const [client, server] = [await identityOf(ca, WEB), await identityOf(ca, DB)]
+    const tls = createMeshTls(server)
+    const leaf = (): X509Certificate => new X509Certificate(client.material?.certificate ?? '')
+    expect([tls.identify(leaf()), tls.identify(leaf())]).toEqual([WEB, WEB])
+    server.setTrust({ [DOMAIN]: [testAuthority(Date.now()).certificate] })
+    expect(() => tls.identify(leaf())).toThrow(/not signed by an authority/)
+    expect(() => tls.identify(leaf())).toThrow(/not signed by an authority/)
   })
 
   it('takes the way over an intermediate', async () => {

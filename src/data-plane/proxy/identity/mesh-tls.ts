@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto'
+import { constants, type X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureVersion } from 'node:tls'
 import { MESH_ALPN, type TlsVersions } from '../../../policy/traffic/model/index.ts'
 import type { ClientTls } from '../contract.ts'
@@ -27,10 +27,27 @@ const VERSION: Readonly<Record<'TLS12' | 'TLS13', SecureVersion>> = { TLS12: 'TL
 /** ALPN protocols of the mesh, in the order that servers prefer. */
 export const MESH_PROTOCOLS: readonly string[] = [MESH_ALPN.http2, MESH_ALPN.http1, MESH_ALPN.tcp]
 
+/** Callers and servers of one proxy, with their certificates of before. */
+const MAX_KNOWN = 4_096
+
 /** Contexts cost milliseconds to make: they are made once and shared until the identity changes. */
 export function createMeshTls(identity: Pick<WorkloadIdentity, 'material' | 'trust' | 'onChange'>): MeshTls {
   const contexts = new Map<string, SecureContext>()
-  identity.onChange(() => contexts.clear())
+  /** Who has shown a certificate: to look at its chain a second time costs as much as the handshake's own look. By fingerprint. */
+  const known = new Map<string, string>()
+  identity.onChange(() => {
+    contexts.clear()
+    known.clear()
+  })
+  const identify = (peer: X509Certificate): string => {
+    const key = peer.fingerprint256
+    const before = known.get(key)
+    if (before !== undefined) return before
+    const id = peerIdentity(peer, identity.trust)
+    if (known.size >= MAX_KNOWN) known.clear()
+    known.set(key, id)
+    return id
+  }
   let expiresAtMs = 0
 
   const contextOf = (key: string, versions: TlsVersions | undefined, ciphers: readonly string[] | undefined): SecureContext | undefined => {
@@ -49,6 +66,8 @@ export function createMeshTls(identity: Pick<WorkloadIdentity, 'material' | 'tru
       ...(ciphers?.length ? { ciphers: ciphers.join(':') } : {}),
       // sessions of one process are of no use to another: nothing is shared by chance
       sessionIdContext: 'biplane-mesh',
+      // nobody of the mesh comes back with one, and to make it costs a tenth of a handshake
+      secureOptions: constants.SSL_OP_NO_TICKET,
     })
     contexts.set(key, made)
     return made
@@ -65,11 +84,11 @@ export function createMeshTls(identity: Pick<WorkloadIdentity, 'material' | 'tru
         context,
         verifyChain: true,
         verify(certificate) {
-          const id = peerIdentity(certificate, identity.trust)
+          const id = identify(certificate)
           if (!accepts.includes(id)) throw new PeerError(`the server is ${id}, expected ${accepts.join(' or ') || 'nobody'}`)
         },
       }
     },
-    identify: (peer) => peerIdentity(peer, identity.trust),
+    identify,
   }
 }
