@@ -113,7 +113,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     log,
   })
   const seen = new SeenCalls()
-  const runtime: Carrier = await carrierOf(options, identity, {
+  const runtime: Carrier = await carrierOf(options, identity, seen, {
     onInbound: (downstream, port, how) => seen.note(downstream, port, how),
     config: () => config,
     place: { node: options.node },
@@ -180,11 +180,8 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     await close(health)
     throw error
   }
-  // processes of their own have nobody to tell
-  if (!options.workers) {
-    const tell = (report: CallReport): Promise<unknown> => askControlPlane(REPORT_CALLS_PATH, report, { dial: meshSocket, tokenPath })
-    void reportCalls({ seen, tell, clock, random }, stopped.signal)
-  }
+  const tell = (report: CallReport): Promise<unknown> => askControlPlane(REPORT_CALLS_PATH, report, { dial: meshSocket, tokenPath })
+  void reportCalls({ seen, tell, clock, random }, stopped.signal)
   return {
     notReady,
     async end(graceMs = options.stopGraceMs) {
@@ -208,6 +205,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
 async function carrierOf(
   { kind, outside, workers }: ProxyOptions,
   identity: WorkloadIdentity,
+  seen: SeenCalls,
   common: Omit<ProxyRuntimeOptions, 'transport' | 'mesh' | 'identity'>,
 ): Promise<Carrier> {
   const { log, place, service } = common
@@ -219,6 +217,7 @@ async function carrierOf(
         ...workers,
         settings: { place, service, isGateway: kind === 'gateway' },
         identity,
+        onSeen: (connections) => connections.forEach((one) => seen.add(one)),
       })
     log.warn('one process carries all connections: sockets cannot be shared', { problem })
   }

@@ -6,7 +6,7 @@ import { isStatus, messageOf } from '../../../base/errors.ts'
 import { sleep } from '../../../base/clock.ts'
 import { timestamp } from '../../../base/timestamp.ts'
 import type { Manager } from '../../../controller/contract.ts'
-import type { Finding } from '../../../policy/traffic/input/index.ts'
+import type { Finding, MeshWorld } from '../../../policy/traffic/input/index.ts'
 import { originName, type Origin } from '../../../policy/traffic/model/index.ts'
 import type { MeshControl } from '../control/index.ts'
 import { planConditions, type PolicyObject } from './plan-conditions.ts'
@@ -110,7 +110,6 @@ class Facts {
   readonly #control: Control
   readonly #mayBeRefused: boolean
   #findings: ReadonlyMap<string, readonly Finding[]> | undefined
-  #origins: ReadonlyMap<string, Origin> | undefined
 
   constructor(control: Control, mayBeRefused: boolean) {
     this.#control = control
@@ -142,10 +141,19 @@ class Facts {
   }
 
   #known(): ReadonlyMap<string, Origin> {
-    const { policies = [], routes = [] } = this.#control.built?.world ?? {}
-    return (this.#origins ??= new Map([...policies, ...routes].map(({ origin }) => [originName(origin), origin])))
+    const { world } = this.#control.built ?? {}
+    if (!world) return new Map()
+    let origins = ORIGINS.get(world)
+    if (!origins) {
+      origins = new Map([...world.policies, ...world.routes].map(({ origin }) => [originName(origin), origin]))
+      ORIGINS.set(world, origins)
+    }
+    return origins
   }
 }
+
+/** Asked of the same world for each object. */
+const ORIGINS = new WeakMap<MeshWorld, ReadonlyMap<string, Origin>>()
 
 function originOf(kind: string, { metadata }: KubeObject): Origin {
   const { namespace = '', name, uid, generation } = metadata

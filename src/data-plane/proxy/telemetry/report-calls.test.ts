@@ -32,6 +32,18 @@ describe('connections that came in', () => {
     expect(told(seen.report(true).connections)).toEqual(['spiffe://d/a:80 mesh 2', '10.0.0.2:80 plaintext 2', '10.0.0.3:80 plaintext 2'])
   })
 
+  it('may be counted elsewhere, and are told once', () => {
+    const [here, there] = [new SeenCalls(), new SeenCalls()]
+    here.note(from('a'), 80, 'plaintext')
+    for (let times = 0; times < 2; times++) {
+      there.note(from('a'), 80, 'plaintext')
+      const { connections, told: done } = there.report(false)
+      for (const one of connections) here.add(one)
+      done()
+    }
+    expect(told(here.report(false).connections)).toEqual(['a:80 plaintext 3'])
+  })
+
   it('are of so many callers at most', () => {
     const seen = new SeenCalls(2)
     for (const address of ['1', '2', '3', '1']) seen.note(from(address), 80, 'plaintext')

@@ -16,13 +16,17 @@ export class SeenCalls {
   /** @param port of the application */
   note({ remote, tls }: Downstream, port: number, transport: SeenConnections['transport']): void {
     const caller = tls?.peer
-    const address = plain(remote.address)
+    this.add({ address: plain(remote.address), port, transport, count: 1, ...(caller === undefined ? {} : { caller }) })
+  }
+
+  /** Connections that were counted elsewhere. */
+  add({ count, ...first }: SeenConnections): void {
+    const { caller, address, port, transport } = first
     // who has an identity may come from many addresses
     const key = `${caller ?? address} ${port} ${transport}`
     const known = this.#seen.get(key)
-    if (known) known.count++
-    else if (this.#seen.size < this.#limit)
-      this.#seen.set(key, { first: { address, port, transport, ...(caller === undefined ? {} : { caller }) }, count: 1, told: 0 })
+    if (known) known.count += count
+    else if (this.#seen.size < this.#limit) this.#seen.set(key, { first, count, told: 0 })
   }
 
   /** What has not been told yet; `told` has to be called once it is. @param all what has been told, too */

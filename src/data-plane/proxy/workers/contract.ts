@@ -1,4 +1,5 @@
 import type { SocketAddress } from '../../../policy/traffic/model/index.ts'
+import type { SeenConnections } from '../../../protocols/mesh-link.ts'
 import type { Place } from '../clusters/index.ts'
 import type { ProxySnapshot } from '../config/index.ts'
 import type { IdentityMessage } from '../identity/index.ts'
@@ -69,6 +70,8 @@ export type FromWorker =
   | { readonly type: 'bind'; readonly id: number; readonly host: string; readonly port: number }
   | { readonly type: 'unbind'; readonly host: string; readonly port: number }
   | { readonly type: 'want' | 'release'; readonly name: string }
+  /** Connections that have come in since the last time. */
+  | { readonly type: 'seen'; readonly connections: readonly SeenConnections[] }
   | { readonly type: 'done'; readonly id: number; readonly value?: unknown; readonly error?: SentError }
 
 /** A worker as its pool sees it. Messages arrive in the order in which they were sent. */

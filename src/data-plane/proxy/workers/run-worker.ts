@@ -4,9 +4,13 @@ import type { Logger } from '../../../base/log.ts'
 import { EMPTY_SNAPSHOT } from '../config/index.ts'
 import { createMeshTls, GivenIdentity } from '../identity/index.ts'
 import { ProxyRuntime, type ConfigSource } from '../runtime/index.ts'
+import { SeenCalls } from '../telemetry/index.ts'
 import type { SharedHandle, Transport } from '../transport/index.ts'
 import { applyChange } from './config-change.ts'
 import { receivedError, sentError, type PoolChannel, type WorkerCall, type WorkerCounts, type WorkerSettings } from './contract.ts'
+
+/** How often the pool is told who has called. */
+const TELL_MS = 1_000
 
 export interface WorkerOptions {
   readonly channel: PoolChannel
@@ -24,7 +28,16 @@ export function runWorker({ channel, transport, clock, random, log }: WorkerOpti
   const identity = new GivenIdentity(clock)
   const config = new PoolConfig(channel)
   const sockets = new PoolSockets(channel)
+  const seen = new SeenCalls()
   let worker: Worker | undefined
+  // not one by one: there are thousands a second
+  const tellLater = (): void =>
+    void clock.after(TELL_MS, () => {
+      const { connections, told } = seen.report(false)
+      if (connections.length > 0) channel.send({ type: 'seen', connections })
+      told()
+      tellLater()
+    })
   channel.onMessage((message, handle) => {
     switch (message.type) {
       case 'start': {
@@ -39,8 +52,10 @@ export function runWorker({ channel, transport, clock, random, log }: WorkerOpti
           random,
           log,
           service,
+          onInbound: (downstream, port, how) => seen.note(downstream, port, how),
         })
         worker = new Worker(runtime, message.settings)
+        tellLater()
         return
       }
       case 'identity':

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../../../base/fake-clock.ts'
 import { silentLogger } from '../../../base/log.ts'
 import { EMPTY_SNAPSHOT, type ProxySnapshot } from '../config/index.ts'
+import type { SeenConnections } from '../../../protocols/mesh-link.ts'
 import type { SharedHandle, SharedSocket } from '../transport/index.ts'
 import type { FromWorker, ToWorker, WorkerCall, WorkerProcess } from './contract.ts'
 import { SharedSockets } from './shared-sockets.ts'
@@ -78,6 +79,7 @@ class Bench {
   readonly sockets = new Sockets()
   readonly workers: Told[] = []
   readonly wanted: string[] = []
+  readonly seen: SeenConnections[] = []
   missing = new Set<string>()
   answer: Told['answer'] = () => ({})
 
@@ -102,6 +104,7 @@ class Bench {
       random: () => 0,
       log: silentLogger,
       bind: this.sockets.bind,
+      onSeen: (connections) => void this.seen.push(...connections),
     })
   }
   worker(pid: number): Told {
@@ -110,6 +113,14 @@ class Bench {
 }
 
 describe('a pool of workers', () => {
+  it('passes on who has called any of them', async () => {
+    const bench = new Bench()
+    await bench.start()
+    const connections: readonly SeenConnections[] = [{ address: '10.0.0.9', port: 80, transport: 'plaintext', count: 2 }]
+    for (const pid of [1, 2]) bench.worker(pid).say({ type: 'seen', connections })
+    expect(bench.seen).toEqual([...connections, ...connections])
+  })
+
   it('tells who takes the place of another all that there is, and keeps its sockets meanwhile', async () => {
     const bench = new Bench()
     const pool = await bench.start()

@@ -17,6 +17,7 @@ import {
   type WorkerProcess,
   type WorkerSettings,
 } from './contract.ts'
+import type { SeenConnections } from '../../../protocols/mesh-link.ts'
 import { PooledWorker, WorkerGone } from './pooled-worker.ts'
 import { SharedSockets } from './shared-sockets.ts'
 
@@ -26,6 +27,8 @@ export interface WorkerPoolOptions {
   /** Starts a process that runs `runWorker`. */
   readonly start: () => WorkerProcess
   readonly settings: WorkerSettings
+  /** Told of connections that have come in, now and then. Default: nobody is. */
+  readonly onSeen?: (connections: readonly SeenConnections[]) => void
   readonly identity: Pick<WorkloadIdentity, 'material' | 'trust' | 'onChange'>
   readonly config: () => ConfigSource
   readonly clock: Clock
@@ -214,6 +217,8 @@ export class WorkerPool implements Carrier {
   #received(worker: PooledWorker, message: FromWorker): void {
     const config = this.#options.config()
     switch (message.type) {
+      case 'seen':
+        return this.#options.onSeen?.(message.connections)
       case 'want':
         if (worker.wanted.has(message.name)) return
         worker.wanted.add(message.name)
