@@ -7,7 +7,7 @@
  *     distinct-findings  what authors should know, each once
  *     call-ledger     who was seen to call whom; call-reports: proxies tell
  *     mesh-gauges     how many proxies have in force what they were told
- *     quarantine      which policies and routes clients have refused; compilers: leaves them out for these clients
+ *     quarantine      which policies and routes clients have refused; refusals: when that is judged; compilers: leaves them out for these clients
  */
 export { SYSTEM_NAMESPACE, type BuiltWorld } from './build-world.ts'
 export { MeshControl, type MeshControlOptions } from './mesh-control.ts'

@@ -10,14 +10,14 @@ import type { Pod } from '../../../api/generated/types.ts'
 import type { KubeObject } from '../../../api/meta/object.ts'
 import type { CompiledProxy } from '../../../policy/traffic/compile/index.ts'
 import type { Finding, ProxyView } from '../../../policy/traffic/input/index.ts'
-import { originName, proxyName, type Origin } from '../../../policy/traffic/model/index.ts'
+import { originName, proxyName } from '../../../policy/traffic/model/index.ts'
 import { REPORT_CALLS_PATH } from '../../../protocols/mesh-link.ts'
 import type { VerifiedToken } from '../../pki/index.ts'
 import { MeshAuthorities, secretAuthorityStore } from '../../pki/mesh/index.ts'
 import { envoyGenerator } from '../envoy/index.ts'
 import { grpcGenerator } from '../grpc/index.ts'
 import { authenticateProxy, signCertificate, type ProxyIdentity } from '../identity/index.ts'
-import { biplaneGenerator, SnapshotStore, XdsServer, type ClientKind, type StreamIdentity } from '../xds/index.ts'
+import { biplaneGenerator, SnapshotStore, XdsServer, type StreamIdentity } from '../xds/index.ts'
 import { WorldBuilder, type BuiltWorld } from './build-world.ts'
 import { CallLedger } from './call-ledger.ts'
 import { answerCallReport } from './call-reports.ts'
@@ -27,6 +27,7 @@ import { addMeshGauges } from './mesh-gauges.ts'
 import { openMeshLists, type MeshLists } from './mesh-lists.ts'
 import { distinctFindings } from './distinct-findings.ts'
 import { Quarantine } from './quarantine.ts'
+import { Refusals } from './refusals.ts'
 
 export interface MeshControlOptions {
   readonly client: Client
@@ -75,6 +76,7 @@ export class MeshControl {
   #started = false
   #problem: string | undefined
   #refusals = 0
+  readonly #stopJudging: () => void
   readonly #listeners = new Set<() => void>()
 
   constructor(options: MeshControlOptions) {
@@ -101,8 +103,25 @@ export class MeshControl {
       authenticate: (session, headers) => this.#authenticate(session, headers),
       kindOf: (proxy) => this.#proxies.get(proxy)?.dataPlane ?? 'biplane',
       signCertificate: (identity, body) => this.#sign(identity, body),
-      quarantine: (origins, kind, reason) => this.#refused(origins, kind, reason),
+      quarantine: (origins, kind, reason) => {
+        this.#refusals++
+        judged.note({ origins, kind, reason })
+      },
     })
+    const judged = new Refusals({
+      clock,
+      quarantine: this.#quarantine,
+      isRefused: (origin) => this.xds.truth.of(origin).refused.length > 0,
+      onChange: ({ kind, origins, reason }) => {
+        log.warn('what proxies have refused is looked for: a policy or route is left out', {
+          kind,
+          origins: origins.slice(0, 10).map(originName),
+          reason,
+        })
+        this.#changed()
+      },
+    })
+    this.#stopJudging = () => judged.stop()
     addMeshGauges(metrics, {
       proxies: () => this.#proxies.values(),
       truths: () => this.xds.view(),
@@ -200,6 +219,7 @@ export class MeshControl {
     await aborted(signal)
     this.#timer?.cancel()
     this.#confirmTimer?.cancel()
+    this.#stopJudging()
     for (const authorities of this.#authorities.values()) authorities.stop()
     this.xds.close()
   }
@@ -256,19 +276,6 @@ export class MeshControl {
 
   #tell(): void {
     for (const listener of this.#listeners) listener()
-  }
-
-  /** What has changed meanwhile is not what was refused. */
-  #refused(origins: readonly Origin[], kind: ClientKind, reason: string): void {
-    this.#refusals++
-    const current = origins.some((origin) => this.xds.truth.of(origin).refused.length > 0)
-    if (!current || !this.#quarantine.refused(origins, kind, reason)) return
-    this.#options.log.warn('a policy or route that proxies have refused is left out', {
-      kind,
-      origins: origins.slice(0, 10).map(originName),
-      reason,
-    })
-    this.#changed()
   }
 
   /** A rotation of authorities waits for proxies; each of them confirms several things in a moment. */
