@@ -1,4 +1,4 @@
-/** Features of Gateway API that are carried out, for the status of our classes. Source: sigs.k8s.io/gateway-api pkg/features. Sorted. */
+/** Features of Gateway API that gateways carry out, for the status of our classes. Source: sigs.k8s.io/gateway-api pkg/features. Sorted. Those of the mesh have no class. */
 export const SUPPORTED_FEATURES: readonly string[] = [
   'BackendTLSPolicy',
   'BackendTLSPolicySANValidation',
@@ -7,6 +7,7 @@ export const SUPPORTED_FEATURES: readonly string[] = [
   'GRPCRouteRequestHeaderModifier',
   'Gateway',
   'GatewayAddressEmpty',
+  'GatewayBackendClientCertificate',
   'GatewayFrontendClientCertificateValidation',
   'GatewayHTTPListenerIsolation',
   'GatewayInfrastructure',
@@ -37,16 +38,6 @@ export const SUPPORTED_FEATURES: readonly string[] = [
   'HTTPRouteRetryCodes',
   'HTTPRouteRetryConnectionError',
   'HTTPRouteSchemeRedirect',
-  'Mesh',
-  'MeshClusterIPMatching',
-  'MeshConsumerRoute',
-  'MeshHTTPRouteBackendRequestHeaderModification',
-  'MeshHTTPRouteNamedRouteRule',
-  'MeshHTTPRouteQueryParamMatching',
-  'MeshHTTPRouteRedirectPath',
-  'MeshHTTPRouteRedirectPort',
-  'MeshHTTPRouteRewritePath',
-  'MeshHTTPRouteSchemeRedirect',
   'ReferenceGrant',
   'TCPRoute',
   'TLSRoute',
