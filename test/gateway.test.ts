@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Gateway } from '../src/api/gateway.networking.k8s.io/v1/gateway.ts'
 import type { Ingress } from '../src/api/generated/types.ts'
 import { labProblem } from '../src/testing/network-lab/index.ts'
+import { ENVOY } from './envoy-support/find-envoy.ts'
 import { meshCa } from './envoy-support/mesh-ca.ts'
 import { backend, backendTls, gateway, ingress, routes, tlsSecret } from './mesh-support/edge-objects.ts'
 import { kernelCluster, loopbackCluster, type MeshCluster } from './mesh-support/mesh-cluster.ts'
@@ -27,7 +28,7 @@ interface Answer {
 }
 
 /** Gateway API and Ingress as a user has them: kubectl, and curl on a node. */
-function northSouth(title: string, why: string, start: () => Promise<MeshCluster>): void {
+function northSouth(title: string, why: string, start: () => Promise<MeshCluster>, dataPlane: 'biplane' | 'envoy' = 'biplane'): void {
   describe.skipIf(why !== '')(`gateways ${title}${why === '' ? '' : ` (skipped: ${why})`}`, () => {
     let cluster: MeshCluster
     let address: string
@@ -41,7 +42,7 @@ function northSouth(title: string, why: string, start: () => Promise<MeshCluster
         ...['b', 'm'].flatMap((name) => backend(name, NAMESPACE)),
         tlsSecret('shop', NAMESPACE, ca, 'shop.example'),
         tlsSecret('ingress', NAMESPACE, ca, 'ingress.example'),
-        gateway(NAMESPACE),
+        gateway(NAMESPACE, dataPlane),
         ...routes(NAMESPACE),
         ...backendTls(NAMESPACE, ca, 'pass.example'),
         ingress(NAMESPACE),
@@ -151,20 +152,9 @@ function northSouth(title: string, why: string, start: () => Promise<MeshCluster
     })
 
     it('carry gRPC', async () => {
-      const call = [
-        '--http2-prior-knowledge',
-        '-H',
-        'content-type: application/grpc',
-        '-H',
-        'te: trailers',
-        '--data-binary',
-        'x',
-        '-o',
-        '/dev/null',
-        '-D',
-        '-',
-      ]
-      expect(await curl('http://grpc.example/shop.Cart/Add', call)).toMatchObject({
+      const headers = ['content-type: application/grpc', 'te: trailers'].flatMap((header) => ['-H', header])
+      const call = ['--http2-prior-knowledge', ...headers, '-X', 'POST', '-o', '/dev/null', '-D', '-']
+      expect(await curl('http://grpc.example/shop.Cart/Add', [...call, '--data-binary', 'x'])).toMatchObject({
         status: 200,
         headers: { 'x-method': '/shop.Cart/Add' },
       })
@@ -210,3 +200,11 @@ function northSouth(title: string, why: string, start: () => Promise<MeshCluster
 
 northSouth('by addresses of this machine', missing, () => loopbackCluster(kubectl, []))
 northSouth('in networks of the kernel', inLab, () => kernelCluster([], { nodes: ['a'] }))
+northSouth(
+  'that are Envoy',
+  [inLab, ENVOY === undefined ? 'no envoy; set BIPLANE_ENVOY or run scripts/install-envoy.mjs' : '']
+    .filter((text) => text !== '')
+    .join(', '),
+  () => kernelCluster([], { nodes: ['a'] }),
+  'envoy',
+)

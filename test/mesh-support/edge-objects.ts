@@ -61,12 +61,14 @@ export function tlsSecret(name: string, namespace: string, ca: MeshCa, host: str
 }
 
 /** Gateway `edge`: HTTP, HTTPS for `shop.example`, TLS passed through for `pass.example`. */
-export const gateway = (namespace: string): object => ({
+/** @param dataPlane what is to run it */
+export const gateway = (namespace: string, dataPlane: 'biplane' | 'envoy' = 'biplane'): object => ({
   apiVersion: GATEWAY_API,
   kind: 'Gateway',
   metadata: { name: 'edge', namespace },
   spec: {
     gatewayClassName: 'biplane',
+    ...(dataPlane === 'biplane' ? {} : { infrastructure: { annotations: { 'biplane.dev/data-plane': dataPlane } } }),
     listeners: [
       { name: 'http', port: 80, protocol: 'HTTP' },
       { name: 'https', port: 443, protocol: 'HTTPS', hostname: 'shop.example', tls: { certificateRefs: [{ name: 'shop' }] } },

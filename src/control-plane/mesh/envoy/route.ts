@@ -121,12 +121,17 @@ const REDIRECT_CODE = {
   308: 'PERMANENT_REDIRECT',
 } as const
 
+/** Whether a client that is sent there goes to this port by itself. Without a scheme it is the one it has come by: 80 is nobody's but HTTP's. */
+const isDefaultPort = ({ scheme, port }: RedirectAction): boolean =>
+  (port === 80 && scheme !== 'https') || (port === 443 && scheme === 'https')
+
 function redirect(action: RedirectAction, match: RouteMatch): Json {
   const rewritten = action.path?.type === 'full' ? { path_redirect: action.path.value } : rewritePath(action.path, match)
   return {
     scheme_redirect: action.scheme,
     host_redirect: action.host,
-    port_redirect: action.port,
+    // Envoy would write it out
+    port_redirect: isDefaultPort(action) ? undefined : action.port,
     ...rewritten,
     response_code: REDIRECT_CODE[action.status],
   }

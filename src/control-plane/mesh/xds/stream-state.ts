@@ -265,6 +265,8 @@ export class StreamState {
         before.set(resource.name, held)
         if (held.version !== resource.version) this.again(resource)
       } else if (state.typeUrl === XDS_TYPE.cluster) {
+        // a client asks for endpoints once, whatever number of clusters has them, and the new one waits for them
+        this.again(resource)
         for (const { typeUrl, name } of resource.again ?? []) if (typeUrl === XDS_TYPE.endpoints) this.#awaited.set(name, resource.name)
       }
       state.held.set(resource.name, resource)

@@ -183,6 +183,24 @@ describe('a delta stream', () => {
     expect(client.nack(C, 'd cannot be')).toEqual(['R +r=to d'])
   })
 
+  it('sends endpoints again to a new cluster that shares them with another one: the client does not ask a second time', () => {
+    const world = new World()
+    const again = [{ typeUrl: E, name: 'of a' }]
+    world.put(C, 'a', '1', { again })
+    world.put(E, 'of a', '10.0.0.1')
+    world.put(R, 'r', 'to a')
+    const client = deltaClient(world)
+    client.send(C)
+    client.ack(C)
+    client.send(E, { subscribe: ['of a'] })
+    client.ack(E)
+    client.send(R, { subscribe: ['r'] })
+    client.ack(R)
+    world.put(C, 'other', '1', { again })
+    world.put(R, 'r', 'to other')
+    expect(client.changed()).toEqual(['C +other=1', 'E +of a=10.0.0.1', 'R +r=to other'])
+  })
+
   it('leads routes away from a new cluster that is gone before its client has asked for the endpoints', () => {
     const world = new World()
     world.put(C, 'a', '1')
