@@ -16,21 +16,17 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const STARTS_WITHIN_MS = 60_000
 const LIMIT_MS = 1_800_000
 
-const MESH_FEATURES = [
-  ...['Mesh', 'HTTPRoute', 'GRPCRoute', 'ReferenceGrant', 'MeshClusterIPMatching', 'MeshConsumerRoute', 'MeshHTTPRouteRewritePath'],
-  ...['MeshHTTPRouteSchemeRedirect', 'MeshHTTPRouteRedirectPort', 'MeshHTTPRouteRedirectPath', 'MeshHTTPRouteQueryParamMatching'],
-  ...['MeshHTTPRouteBackendRequestHeaderModification', 'MeshHTTPRouteNamedRouteRule', 'HTTPRouteQueryParamMatching'],
-  ...['HTTPRouteMethodMatching', 'HTTPRouteResponseHeaderModification'],
-]
+const MESH_FEATURES =
+  'Mesh HTTPRoute GRPCRoute ReferenceGrant MeshClusterIPMatching MeshConsumerRoute MeshHTTPRouteRewritePath MeshHTTPRouteSchemeRedirect ' +
+  'MeshHTTPRouteRedirectPort MeshHTTPRouteRedirectPath MeshHTTPRouteQueryParamMatching MeshHTTPRouteBackendRequestHeaderModification ' +
+  'MeshHTTPRouteNamedRouteRule HTTPRouteQueryParamMatching HTTPRouteMethodMatching HTTPRouteResponseHeaderModification'
 
 /** What is run, and how. */
 const RUNS = {
   gateway: ['-conformance-profiles', 'GATEWAY-HTTP,GATEWAY-GRPC,GATEWAY-TLS,GATEWAY-TCP'],
-  mesh: [
-    ...['-conformance-profiles', 'MESH-HTTP,MESH-GRPC', '-namespace-labels', 'kuma.io/sidecar-injection=enabled'],
-    // of gateways, the class says it
-    ...['-supported-features', MESH_FEATURES.join(',')],
-  ],
+  mesh: `-conformance-profiles MESH-HTTP,MESH-GRPC -namespace-labels kuma.io/sidecar-injection=enabled -supported-features ${MESH_FEATURES.replaceAll(' ', ',')}`.split(
+    ' ',
+  ),
 }
 
 const split = process.argv.indexOf('--')

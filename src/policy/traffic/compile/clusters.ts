@@ -20,9 +20,15 @@ export class ClusterMaker {
     this.#known = known
   }
 
-  /** @returns its name */
-  ofPort(service: MeshServiceView, port: ServicePortView, tls?: UpstreamTls): string {
+  /**
+   * @param plainHttp HTTP/1.1 is spoken to a port whose protocol nobody has declared, whatever the client speaks @returns its name
+   */
+  ofPort(service: MeshServiceView, port: ServicePortView, tls?: UpstreamTls, plainHttp = false): string {
     const endpoints = clusterName(service.namespace, service.name, port.port)
+    if (plainHttp && port.protocol === 'auto') {
+      const name = `${endpoints}~http1${tls ? `~${hashOf(JSON.stringify(tls))}` : ''}`
+      return this.#make(name, endpoints, port.endpoints, service, { ...port, protocol: 'http' }, tls)
+    }
     return this.#make(tls ? `${endpoints}~${hashOf(JSON.stringify(tls))}` : endpoints, endpoints, port.endpoints, service, port, tls)
   }
 
@@ -122,10 +128,10 @@ export class ClusterMaker {
   }
 
   /** @returns the name of its cluster, or what stands for one that does not exist */
-  ofBackend(backend: BackendRef): string {
+  ofBackend(backend: BackendRef, plainHttp = false): string {
     if (backend.invalid) return INVALID_CLUSTER
     const found = this.find(backend)
-    return found ? this.ofPort(found.service, found.port, backend.tls) : INVALID_CLUSTER
+    return found ? this.ofPort(found.service, found.port, backend.tls, plainHttp) : INVALID_CLUSTER
   }
 
   #addSecrets({ tls }: Cluster, made: Collector): void {

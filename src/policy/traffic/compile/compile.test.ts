@@ -266,6 +266,20 @@ describe('gateways', () => {
     expect(bound(['10.244.0.9', 'fd00::9'])).toEqual({ address: '::', port: 10_080 })
   })
 
+  test('HTTP/1.1 is spoken to backends that declare nothing, gRPC to those of gRPC routes', () => {
+    const undeclared = service('web', { ports: [{ ...SERVICES[0]!.ports[0]!, port: 80, protocol: 'auto' }] })
+    const protocolOf = (kind: 'http' | 'grpc'): unknown => {
+      const world = worldOf([undeclared], {
+        gateways: [listener('web', { port: 80, protocol: 'http' })],
+        routes: [route('r', 'web', { kind, parents: at('web') })],
+      })
+      const result = new Compiler(world, POLICY_PLUGINS).compile(proxy('edge-1', { kind: 'gateway', gateway: 'shop/edge' }))
+      const action = find(result, 'route', 'gateway|shop/edge|80|http')?.virtualHosts[0]?.routes[0]?.action
+      return find(result, 'cluster', action?.type === 'forward' ? (action.clusters[0]?.cluster ?? '') : '')?.protocol
+    }
+    expect([protocolOf('http'), protocolOf('grpc')]).toEqual(['http', 'mirror'])
+  })
+
   test('redirects name the port that clients know, unless they name one or a scheme', () => {
     const redirect = (more: Partial<RedirectAction>): TrafficRoute =>
       route('r', 'cart', {

@@ -74,12 +74,14 @@ function compileRoute(matched: RoutedMatch, parts: RouteParts, { own, gatewayPor
   // a pattern that is none would make every proxy refuse the whole table
   compileRouteMatch(match)
   const name = `${originName(origin)}/${ruleName(matched)}${rule.matches.length > 1 ? `/${matchIndex}` : ''}`
+  // browsers speak HTTP/2 to gateways, and most backends none of it. Source: Gateway API, GEP-1911
+  const plainHttp = gatewayPort !== undefined && route.kind === 'http'
   const filters: HttpFilter[] = [...(rule.filters ?? []), ...(rule.cors ? [rule.cors] : [])]
   const plain: Route = {
     name,
     origin,
     match,
-    action: rule.redirect ? redirectOf(rule.redirect, gatewayPort) : actionOf(rule, parts, own),
+    action: rule.redirect ? redirectOf(rule.redirect, gatewayPort) : actionOf(rule, parts, own, plainHttp),
     ...(rule.requestHeaders ? { requestHeaders: rule.requestHeaders } : {}),
     ...(rule.responseHeaders ? { responseHeaders: rule.responseHeaders } : {}),
     ...(filters.length > 0 ? { filters } : {}),
@@ -95,11 +97,11 @@ function redirectOf(redirect: RedirectAction, gatewayPort: number | undefined): 
   return { ...redirect, port: gatewayPort }
 }
 
-function actionOf(rule: TrafficRule, { clusters }: RouteParts, own: RouteTarget | undefined): RouteAction {
+function actionOf(rule: TrafficRule, { clusters }: RouteParts, own: RouteTarget | undefined, plainHttp: boolean): RouteAction {
   const weighted = rule.backends
     .filter(({ weight }) => weight > 0)
     .map((backend) => ({
-      cluster: clusters.ofBackend(backend),
+      cluster: clusters.ofBackend(backend, plainHttp),
       weight: backend.weight,
       ...(backend.requestHeaders ? { requestHeaders: backend.requestHeaders } : {}),
       ...(backend.responseHeaders ? { responseHeaders: backend.responseHeaders } : {}),
@@ -111,7 +113,7 @@ function actionOf(rule: TrafficRule, { clusters }: RouteParts, own: RouteTarget 
   }
   // a mirror that cannot be used is none: requests themselves are not touched
   const mirrors = (rule.mirrors ?? [])
-    .map(({ backend, percentage }) => ({ cluster: clusters.ofBackend(backend), percentage }))
+    .map(({ backend, percentage }) => ({ cluster: clusters.ofBackend(backend, plainHttp), percentage }))
     .filter(({ cluster }) => cluster !== INVALID_CLUSTER)
   return {
     type: 'forward',
