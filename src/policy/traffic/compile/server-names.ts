@@ -1,5 +1,5 @@
 import { compareOrigins } from '../gateway-api/gateway-objects.ts'
-import { compareHostnames, effectiveHostnames } from '../gateway-api/hostnames.ts'
+import { compareHostnames, declaredHostname, effectiveHostnames } from '../gateway-api/hostnames.ts'
 import type { TrafficRoute } from '../input/index.ts'
 
 /** The route that wins where only one can be: the older, then by name. */
@@ -8,7 +8,8 @@ export function oldest(routes: readonly TrafficRoute[]): TrafficRoute | undefine
 }
 
 /**
- * Routes by the server names that they are for, more exact names first. A name of two routes is the older one's. `hostname`: the listener's, absent: all.
+ * Routes by the server names that they are for, more exact names first. A name of two routes is that one's which names it more exactly itself, then the older
+ * one's. `hostname`: the listener's, absent: all.
  * No `serverNames`: every name, and none.
  */
 export function serverNameChains(
@@ -17,7 +18,11 @@ export function serverNameChains(
 ): readonly { readonly name: string; readonly serverNames: readonly string[]; readonly route: TrafficRoute }[] {
   const taken = new Map<string, TrafficRoute>()
   for (const route of routes.toSorted((a, b) => compareOrigins(a.origin, b.origin))) {
-    for (const host of effectiveHostnames(hostname, route.hostnames)) if (!taken.has(host)) taken.set(host, route)
+    for (const host of effectiveHostnames(hostname, route.hostnames)) {
+      const other = taken.get(host)
+      const declared = ({ hostnames }: TrafficRoute): string => declaredHostname(host, hostname, hostnames)
+      if (!other || compareHostnames(declared(route), declared(other)) < 0) taken.set(host, route)
+    }
   }
   return [...taken]
     .sort(([a], [b]) => compareHostnames(a, b))

@@ -21,6 +21,11 @@ export function effectiveHostnames(listener: string | undefined, route: readonly
   return [...new Set(route.map((one) => intersectHostname(listener, one)).filter((one) => one !== undefined))]
 }
 
+/** What a route says itself where it serves `host` at a listener: the most exact of its hosts that have that in common; `*` if it names none. */
+export function declaredHostname(host: string, listener: string | undefined, route: readonly string[]): string {
+  return route.filter((one) => intersectHostname(listener, one) === host).toSorted(compareHostnames)[0] ?? '*'
+}
+
 /** More specific first: exact names, then wildcards by length, then `*`. */
 export function compareHostnames(a: string, b: string): number {
   const rank = (host: string): number => (host === '*' ? 0 : host.startsWith('*.') ? host.length : 1_000 + host.length)

@@ -126,3 +126,21 @@ test.each([
   expect(effectiveHostnames(a, b ? [b] : [])).toEqual(common ? [common] : [])
   if (a && b) expect(coversHostname(a, b)).toBe(common === b)
 })
+
+describe('routes that share the one host of a listener', () => {
+  test('come in the order of what they name themselves, whatever their age and paths', () => {
+    const match = (path: string): RouteMatch => ({ path: { pathPrefix: path } })
+    const routes = [
+      route('all', [match('/long/path')], { at: 1 }),
+      route('wild', [match('/long')], { at: 2, hostnames: ['*.com', 'other.org'] }),
+      route('wilder', [match('/')], { at: 3, hostnames: ['*.example.com'] }),
+      route('exact', [match('/x')], { at: 4, hostnames: ['abc.example.com'] }),
+    ]
+    const { hosts } = mergeRoutes(routes, 'abc.example.com')
+    expect(hosts.map(({ hostname, matches }) => [hostname, matches.map((one) => one.route.origin.name)])).toEqual([
+      ['abc.example.com', ['exact', 'wilder']],
+    ])
+    const [, ...others] = mergeRoutes(routes.toReversed()).hosts
+    expect(others.map(({ hostname }) => hostname)).toEqual(['other.org', '*.example.com', '*.com', '*'])
+  })
+})

@@ -2,7 +2,8 @@ import type { TrafficRoute, TrafficRule } from '../input/route.ts'
 import type { Finding } from '../input/world.ts'
 import { originName, type PathMatch, type RouteMatch } from '../model/index.ts'
 import { compareOrigins } from './gateway-objects.ts'
-import { compareHostnames, coversHostname, effectiveHostnames } from './hostnames.ts'
+import { compareHostnames, coversHostname, declaredHostname, effectiveHostnames } from './hostnames.ts'
+import { groupBy } from './object-index.ts'
 
 /** One match of one rule: what becomes one Route of the intermediate form. */
 export interface RoutedMatch {
@@ -44,7 +45,7 @@ export function mergeRoutes(routes: readonly TrafficRoute[], hostname?: string):
   const findings = new Map<string, Finding>()
   const byHost = new Map(names.map((name) => [name, [] as TrafficRoute[]]))
   for (const { route, hosts: own } of placed) for (const host of own) byHost.get(host)?.push(route)
-  const sorted = new Map([...byHost].map(([name, own]) => [name, sortRules(own)]))
+  const sorted = new Map([...byHost].map(([name, own]) => [name, byDeclared(name, own, hostname)]))
   const hosts = names.map((name) => {
     const matches = names.filter((other) => coversHostname(other, name)).flatMap((level) => sorted.get(level) ?? [])
     const own = new Set(byHost.get(name))
@@ -58,6 +59,12 @@ export function mergeRoutes(routes: readonly TrafficRoute[], hostname?: string):
     return { hostname: name, matches: kept }
   })
   return { hosts, findings: [...findings.values()] }
+}
+
+/** Routes that only share a host because a listener has no other are told apart by what they name themselves. Source: Gateway API, HTTPRoute.spec.hostnames. */
+function byDeclared(host: string, routes: readonly TrafficRoute[], listener: string | undefined): RoutedMatch[] {
+  const groups = groupBy(routes, ({ hostnames }) => declaredHostname(host, listener, hostnames))
+  return [...groups].sort(([a], [b]) => compareHostnames(a, b)).flatMap(([, group]) => sortRules(group))
 }
 
 function report(findings: Map<string, Finding>, lost: RoutedMatch, winner: RoutedMatch): void {
