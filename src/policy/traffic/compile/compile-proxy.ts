@@ -42,6 +42,8 @@ interface Kept {
   readonly findings: readonly Finding[]
   /** Of its policies and routes; see OutboundSets. */
   readonly scope: string
+  /** Names that decide what it has alone: whether calls that go out have them anyway. */
+  readonly asked: readonly string[]
   /** Services that what it has alone was made of. */
   readonly used: ReadonlyMap<string, MeshServiceView | undefined>
 }
@@ -103,8 +105,8 @@ export class Compiler {
     if (!before.set) return before
     const set = this.#sets.of(before.scope, proxy, () => new Effects(this.#world, proxy, this.#policies))
     if (set === before.set) return before
-    // which names are called anyway decides what it has alone
-    if (set.names !== before.set.names) return undefined
+    const { names } = before.set
+    if (set.names !== names && before.asked.some((name) => set.names.has(name) !== names.has(name))) return undefined
     return { ...before, set, compiled: new CompiledProxy(before.compiled.own, set.resources, both(before.findings, set.findings)) }
   }
 
@@ -155,9 +157,10 @@ export class Compiler {
       },
     )
     // a cluster that filters ask through may be one that is called anyway
-    const alone = own.resources.filter(({ type, value }) => !shared?.names.has(`${type}/${value.name}`))
+    const alone = own.resources.filter((one) => !shared?.names.has(nameOf(one)))
     const compiled = new CompiledProxy(alone, shared?.resources ?? NOTHING, both(own.findings, shared?.findings ?? []))
-    return { proxy, compiled, set: shared, findings: own.findings, scope, used }
+    const asked = [...own.resources.map(nameOf), `listener/${OUTBOUND_ANY}`]
+    return { proxy, compiled, set: shared, findings: own.findings, scope, asked, used }
   }
 
   /** Says which of the choosy routes are for a proxy. */
@@ -175,6 +178,8 @@ export class Compiler {
 }
 
 const NOTHING: readonly CompiledResource[] = []
+
+const nameOf = ({ type, value }: CompiledResource): string => `${type}/${value.name}`
 
 const both = (own: readonly Finding[], shared: readonly Finding[]): readonly Finding[] => (shared.length > 0 ? [...own, ...shared] : own)
 

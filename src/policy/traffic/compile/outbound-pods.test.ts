@@ -63,4 +63,16 @@ describe('an endpoint of the mesh that is dialled by its own address', () => {
     expect(gone.filter((name) => name.includes('10.1.'))).toEqual(['listener outbound|10.1.0.0|8080'])
     expect(added.filter((name) => name.includes('10.1.') || name.includes('pods|'))).toEqual([])
   })
+
+  test('leaves alone what proxies have alone when it comes or goes, but for names that decide it', () => {
+    const of = (endpoints: readonly Endpoint[]) => worldOf([service('cart', { endpoints })])
+    const view = proxy('a')
+    const first = new Compiler(of([meshed('10.1.0.1'), meshed('10.1.0.2')]), POLICY_PLUGINS)
+    const before = first.compile(view)
+    const second = new Compiler(of([meshed('10.1.0.1')]), POLICY_PLUGINS, first)
+    const after = second.compile(view)
+    expect(after.shared).not.toBe(before.shared)
+    expect(after.own).toBe(before.own)
+    expect(new Compiler(of([meshed('10.1.0.1')]), POLICY_PLUGINS).compile(view).resources).toEqual(after.resources)
+  })
 })
