@@ -142,7 +142,7 @@ const statPrefix = (key: string, port: number): string => `gateway_${key.replace
 
 /** What clients have encrypted for a backend is not encrypted again, whatever a BackendTLSPolicy says of what is sent in plain text. */
 function untouched(route: TrafficRoute): TrafficRoute {
-  const rules = route.rules.map((rule) => ({ ...rule, backends: rule.backends.map(({ tls: _, ...backend }) => backend) }))
+  const rules = route.rules.map((rule) => ({ ...rule, backends: rule.backends.map(({ tls: _tls, ...backend }) => backend) }))
   return { ...route, rules }
 }
 
