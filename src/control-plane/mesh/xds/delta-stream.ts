@@ -21,6 +21,8 @@ export class DeltaStream extends StreamState {
     for (const name of request.unsubscribe) this.#unsubscribe(state, name)
     if (first) for (const name of state.held.keys()) if (!interested(state, name)) state.held.delete(name)
     this.checkNames([...request.subscribe, ...request.initialVersions.keys()])
+    // who comes back with all of it has nothing to confirm
+    this.settle(state)
   }
 
   /** What can be sent now: at most one response of each type, none of types whose last one is not confirmed. */

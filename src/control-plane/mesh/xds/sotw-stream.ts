@@ -18,6 +18,7 @@ export class SotwStream extends StreamState {
     if (!first && request.responseNonce !== '') this.confirm(state, request.responseNonce, request.errorDetail)
     this.#subscribe(state, new Set(request.resourceNames))
     this.checkNames(request.resourceNames)
+    this.settle(state)
   }
 
   /** What can be sent now: at most one response of each type, none of types whose last one is not confirmed. */

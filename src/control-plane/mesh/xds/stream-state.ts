@@ -196,10 +196,15 @@ export class StreamState {
         state.refused.delete(name)
     }
     for (const name of outstanding.removed) state.refused.delete(name)
+    this.settle(state)
+    this.options.observer?.acked?.(state, this.options.monotonic() - outstanding.sentAt)
+  }
+
+  /** Keeps what many clients have in common once for all of them. Costs nothing where little has changed since the last time. */
+  protected settle(state: TypeState): void {
     const common = this.source.common?.(this.proxy, state.typeUrl)
     state.held.settle(common?.resources)
     state.names.settle(common?.names)
-    this.options.observer?.acked?.(state, this.options.monotonic() - outstanding.sentAt)
   }
 
   #refuse(state: TypeState, outstanding: Outstanding, reason: string): void {
