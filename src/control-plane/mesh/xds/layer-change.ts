@@ -21,14 +21,6 @@ export function changeBetween(before: Layer, after: Layer): LayerChange | undefi
   return changed.size === 0 ? undefined : { names: changed, urgent: isUrgentBetween(before.source, after.source) }
 }
 
-/** Both, as one. */
-export function merged(a: LayerChange, b: LayerChange | undefined): LayerChange {
-  if (!b) return a
-  const names = new Map<string, ReadonlySet<string>>(a.names)
-  for (const [typeUrl, more] of b.names) names.set(typeUrl, new Set([...(names.get(typeUrl) ?? []), ...more]))
-  return { names, urgent: a.urgent || b.urgent }
-}
-
 function isUrgentBetween(before: readonly SourceResource[], after: readonly SourceResource[]): boolean {
   const kept = new Set(after)
   const lost = before.filter((one) => !kept.has(one))

@@ -1,5 +1,5 @@
 import type { ClientKind, CommonResources, EncodedResource, Generator, ResourceChange, ResourceSource, SourceResource } from './contract.ts'
-import { changeBetween, merged, type LayerChange } from './layer-change.ts'
+import { changeBetween, type LayerChange } from './layer-change.ts'
 import { LayerMaker, NO_LAYER, type Layer } from './layers.ts'
 
 /** What one proxy is to have. */
@@ -141,9 +141,9 @@ class Changes {
     if (!before || before.kind !== kind) return this.any(proxy)
     const own = changeBetween(before.layers.own, layers.own)
     const common = this.#compare(before.layers.shared, layers.shared)
-    if (own) {
-      this.#single.push({ proxies: new Set([proxy]), ...merged(own, common) })
-    } else if (common) {
+    // not put together: what is common has thousands of names
+    if (own) this.#single.push({ proxies: new Set([proxy]), ...own })
+    if (common) {
       const proxies = this.#common.get(common)
       if (proxies) proxies.add(proxy)
       else this.#common.set(common, new Set([proxy]))
