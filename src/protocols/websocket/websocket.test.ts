@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { answerHandshake, encodeClose, encodeMessage, WebSocketReader, type WebSocketFrame } from './index.ts'
+import { answerHandshake, encodeClose, encodeMessage, WebSocketError, WebSocketReader, type WebSocketFrame } from './index.ts'
 
 /** A frame as a client sends it. */
 function masked(first: number, payload: Uint8Array): Buffer {
@@ -36,6 +36,27 @@ describe('frames of a client', () => {
         const got = read.flatMap((frame) => (frame.type === 'message' ? [[...frame.bytes]] : []))
         expect(got).toEqual(messages.map((parts) => parts.flatMap((part) => [...part])))
         expect(read.filter(({ type }) => type === 'ping')).toHaveLength(messages.flat().length)
+      }),
+    )
+  })
+
+  it('of any bytes are read or refused, the same whole or in pieces', () => {
+    const some = fc.oneof(
+      fc.uint8Array({ maxLength: 30 }),
+      fc.tuple(fc.integer({ min: 0, max: 255 }), fc.uint8Array({ maxLength: 140 })).map(([first, payload]) => masked(first, payload)),
+    )
+    fc.assert(
+      fc.property(fc.array(some, { maxLength: 6 }), fc.integer({ min: 1, max: 20 }), (parts, size) => {
+        const wire = Buffer.concat(parts)
+        const outcome = (step: number): string => {
+          try {
+            return JSON.stringify(pushAll(wire, step))
+          } catch (error) {
+            if (!(error instanceof WebSocketError)) throw error
+            return error.message
+          }
+        }
+        expect(outcome(size)).toBe(outcome(Math.max(1, wire.length)))
       }),
     )
   })
