@@ -1,34 +1,32 @@
 // Memory of a sidecar as it runs in a pod: at rest, and after 1,000 services with ten endpoints each have come to the mesh, none of which its application dials:
-// a sidecar asks for what is dialled. Goals: 45 MB at rest, 2 MB more with the services. Beside it a process of Node that does nothing, and an Envoy of the same
-// mesh, which is told everything. Run as root: node scripts/build.mjs && node scripts/bench.mjs sidecar-memory [SERVICES]
+// a sidecar asks for what is dialled. Goals: 45 MB at rest, 2 MB more with the services. Beside it a process of Node that does nothing.
+// Run as root: node scripts/build.mjs && node scripts/bench.mjs sidecar-memory [SERVICES]
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ENVOY } from '../test/envoy-support/find-envoy.ts'
 import { kernelCluster, type MeshCluster } from '../test/mesh-support/mesh-cluster.ts'
-import { poll } from '../test/support/poll.ts'
 import { against, report, table } from './harness/report.ts'
 import { usageOf } from './harness/usage.ts'
 
 const root = process.env['BIPLANE_ROOT'] ?? '.'
 const NAMESPACE = 'rest'
+const POD = 'sidecar-memory'
 const ENDPOINTS = 10
 /** What is garbage after a start or a change is gone by then. */
 const REST_MS = 20_000
 
-/** The process that carries connections in a pod: the sidecar, or Envoy below it. */
-function processOf(pod: string, command: RegExp): number {
+function sidecarOf(pod: string): number {
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue
     try {
-      const [environ, cmdline] = ['environ', 'cmdline'].map((file) => readFileSync(`/proc/${entry}/${file}`, 'utf8')) as [string, string]
-      if (environ.split('\0').includes(`POD_NAME=${pod}`) && command.test(cmdline.replaceAll('\0', ' '))) return Number(entry)
+      const [environ, cmdline] = ['environ', 'cmdline'].map((file) => readFileSync(`/proc/${entry}/${file}`, 'utf8').split('\0'))
+      if (environ?.includes(`POD_NAME=${pod}`) && cmdline?.includes('sidecar') && /node$/.test(cmdline[0] ?? '')) return Number(entry)
     } catch {
       // it has ended meanwhile
     }
   }
-  throw new Error(`no process of pod ${pod}`)
+  throw new Error(`no sidecar of pod ${pod}`)
 }
 
 async function addServices(cluster: MeshCluster, count: number): Promise<void> {
@@ -48,48 +46,40 @@ async function addServices(cluster: MeshCluster, count: number): Promise<void> {
 }
 
 async function main(count: number): Promise<void> {
-  const planes = ['biplane', ...(ENVOY === undefined ? [] : ['envoy'])] as const
   const cluster = await kernelCluster([], { nodes: ['a'], program: join(root, 'dist/biplane.js') })
   const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e9)'], { stdio: 'ignore' })
   try {
     await cluster.apply([
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: { 'kuma.io/sidecar-injection': 'enabled' } } },
-      ...planes.map((plane) => ({
+      {
         apiVersion: 'v1',
         kind: 'Pod',
-        metadata: { name: plane, namespace: NAMESPACE, annotations: { 'biplane.dev/data-plane': plane } },
+        metadata: { name: POD, namespace: NAMESPACE },
         spec: { containers: [{ name: 'main', image: 'host', command: ['sleep', '100000'] }] },
-      })),
+      },
     ])
-    await cluster.kubectl('wait', '-n', NAMESPACE, '--for=condition=Ready', 'pods', '--all', '--timeout=60s')
-    const pids = new Map<string, number>(
-      planes.map((plane) => [plane, processOf(plane, plane === 'envoy' ? /--concurrency/ : /proxy sidecar/)]),
-    )
-    const memory = (): Map<string, number> => new Map([...pids].map(([plane, pid]) => [plane, usageOf(pid).rssMb]))
+    await cluster.kubectl('wait', '-n', NAMESPACE, '--for=condition=Ready', `pod/${POD}`, '--timeout=60s')
+    const pid = sidecarOf(POD)
     await delay(REST_MS)
-    const rest = memory()
+    const rest = usageOf(pid).rssMb
     await addServices(cluster, count)
-    await poll('the last service is there', async () =>
-      (await cluster.kubectl('get', '-n', NAMESPACE, 'service', `s${count - 1}`, '-o', 'name')) === '' ? undefined : true,
-    )
     await delay(REST_MS)
-    const after = memory()
-    const more = (plane: string): number => (after.get(plane) ?? 0) - (rest.get(plane) ?? 0)
+    const after = usageOf(pid).rssMb
     report('sidecar-memory', [
       '# Memory of a sidecar in its pod',
       '',
-      `- at rest: ${against(rest.get('biplane') ?? 0, { most: 45, unit: 'MB' })}`,
-      `- more with ${count} services of ${ENDPOINTS} endpoints in the mesh: ${against(Math.max(0.1, more('biplane')), { most: 2, unit: 'MB' })}`,
+      `- at rest: ${against(rest, { most: 45, unit: 'MB' })}`,
+      `- more with ${count} services of ${ENDPOINTS} endpoints in the mesh: ${against(Math.max(0.1, after - rest), { most: 2, unit: 'MB' })}`,
       '',
       ...table(
         ['resident memory, MB', 'at rest', `with ${count} services`],
         [
-          ...planes.map((plane) => [plane, (rest.get(plane) ?? 0).toFixed(1), (after.get(plane) ?? 0).toFixed(1)]),
+          ['sidecar', rest.toFixed(1), after.toFixed(1)],
           ['Node that does nothing', usageOf(bare.pid as number).rssMb.toFixed(1), ''],
         ],
       ),
       '',
-      'Pages of the program that processes share are counted in each of them. Envoy has `biplane proxy` beside it, which is not counted here.',
+      'Pages of the program that processes share are counted in each of them.',
     ])
   } finally {
     bare.kill()
