@@ -21,7 +21,7 @@ function sidecarOf(pod: string): number {
     if (!/^\d+$/.test(entry)) continue
     try {
       const [environ, cmdline] = ['environ', 'cmdline'].map((file) => readFileSync(`/proc/${entry}/${file}`, 'utf8').split('\0'))
-      if (environ?.includes(`POD_NAME=${pod}`) && cmdline?.includes('sidecar') && /node$/.test(cmdline[0] ?? '')) return Number(entry)
+      if (environ?.includes(`POD_NAME=${pod}`) && cmdline?.includes('sidecar') && cmdline[0]?.endsWith('node')) return Number(entry)
     } catch {
       // it has ended meanwhile
     }
