@@ -2,6 +2,7 @@
  * What stands beside a data plane that is not ours, in the same pod: everything that only biplane knows.
  *
  *   settings-follower   identity and settings, as our own proxy has them
+ *   socket-server       HTTP/2 on a unix socket, which the next two have
  *   relay               streams of xDS to the node agent, with the token that says whose they are
  *   secret-server       identity and trust over SDS, for Envoy
  *   envoy-process       Envoy itself: found, started, asked, drained, ended

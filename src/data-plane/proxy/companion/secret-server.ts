@@ -1,10 +1,9 @@
-import { chmodSync, rmSync } from 'node:fs'
-import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import { messageOf } from '../../../base/errors.ts'
-import type { Logger } from '../../../base/log.ts'
 import { decodeDiscoveryRequest, sotwEntry, sotwResponse } from '../../../protocols/discovery/index.ts'
 import { grpcFrame, GrpcReader } from '../../../protocols/grpc-frames/index.ts'
 import { refuseStream } from '../../node/mesh/join-streams.ts'
+import { serveOnSocket, type SocketServerOptions } from './socket-server.ts'
 
 const STREAM_SECRETS = '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets'
 const SECRET = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret'
@@ -15,11 +14,7 @@ const MAX_REQUEST_BYTES = 64 * 1024
 /** Secrets by name, encoded. One that is not there yet is not answered: whoever asks waits. */
 export type Secrets = ReadonlyMap<string, Uint8Array>
 
-export interface SecretServerOptions {
-  /** Path of the socket to serve; relative to the working directory, where the whole is longer than a socket's name may be. */
-  readonly socket: string
-  readonly log: Logger
-}
+export type SecretServerOptions = Omit<SocketServerOptions, 'mode'>
 
 export interface SecretServer {
   /** Gives them to all who have asked. */
@@ -37,9 +32,8 @@ interface Asking {
 }
 
 /** Gives a data plane of this pod its identity and trust over SDS (state of the world), on a socket that only its own user may open. Source: Envoy API, SDS. */
-export async function openSecretServer({ socket, log }: SecretServerOptions): Promise<SecretServer> {
-  const server = createServer()
-  const sessions = new Set<ServerHttp2Session>()
+export async function openSecretServer(options: SecretServerOptions): Promise<SecretServer> {
+  const { log } = options
   const asking = new Set<Asking>()
   const refused = new Map<string, string>()
   let secrets: Secrets = new Map()
@@ -82,27 +76,10 @@ export async function openSecretServer({ socket, log }: SecretServerOptions): Pr
       }
     })
   }
-  server.on('session', (session) => {
-    sessions.add(session)
-    session.on('error', () => {})
-    session.once('close', () => sessions.delete(session))
-  })
-  server.on('sessionError', (error: Error) => log.debug('a session of the data plane failed', { error: messageOf(error) }))
-  server.on('stream', (stream, headers) => {
-    stream.on('error', () => {})
+  const close = await serveOnSocket({ ...options, mode: 0o600 }, (stream, headers) => {
     if (headers[':path'] === STREAM_SECRETS) return serve(stream)
     refuseStream(stream, `no such method: ${headers[':path'] ?? ''}`, UNIMPLEMENTED)
   })
-  // of a process that was killed
-  rmSync(socket, { force: true })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(socket, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  chmodSync(socket, 0o600)
   return {
     set(next) {
       const isSame = next.size === secrets.size && [...next].every(([name, value]) => Buffer.from(secrets.get(name) ?? '').equals(value))
@@ -112,10 +89,6 @@ export async function openSecretServer({ socket, log }: SecretServerOptions): Pr
       for (const one of asking) give(one)
     },
     refused,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        for (const session of sessions) session.destroy()
-      }),
+    close,
   }
 }
