@@ -4,6 +4,7 @@ import { connect, createServer as createTcpServer, type AddressInfo, type Server
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { BAD_REQUESTS, BAD_RESPONSES } from '../../../protocols/http1/framing-cases.ts'
 import type { ExchangeSummary, UpstreamFailure } from '../contract.ts'
+import { talk } from './talk-fixture.ts'
 import { miniProxy, type MiniProxy, type MiniProxyOptions } from './engine-fixture.ts'
 
 const closing: (() => Promise<unknown>)[] = []
@@ -41,37 +42,6 @@ async function proxy(options: MiniProxyOptions): Promise<MiniProxy> {
   const made = await miniProxy(options)
   closing.push(() => made.close())
   return made
-}
-
-/** Everything that a server says to some bytes, until it closes or says no more for a while. */
-function talk(
-  port: number,
-  bytes: string | Buffer,
-  options: { readonly pieces?: number; readonly untilMs?: number } = {},
-): Promise<string> {
-  return new Promise((resolve) => {
-    let said = ''
-    const socket = connect(port, '127.0.0.1')
-    const data = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes
-    socket.setNoDelay(true)
-    const finish = (): void => {
-      socket.destroy()
-      resolve(said)
-    }
-    const timer = setTimeout(finish, options.untilMs ?? 400)
-    socket.on('data', (chunk: Buffer) => (said += chunk.toString('latin1')))
-    socket.on('error', () => {})
-    socket.on('close', () => {
-      clearTimeout(timer)
-      resolve(said)
-    })
-    const size = options.pieces ?? data.length
-    const send = (at: number): void => {
-      if (at >= data.length || socket.destroyed) return
-      socket.write(data.subarray(at, at + size), () => setImmediate(() => send(at + size)))
-    }
-    send(0)
-  })
 }
 
 interface Answer {
@@ -292,6 +262,21 @@ describe('connections', () => {
     await vi.waitFor(() => expect([...served][0]?.activeStreams).toBe(1))
     for (const one of served) one.drain()
     expect(await talking).toContain('late')
+  })
+
+  it('drain: an idle client has a second for its next request, and goes with the answer; without one it goes then', async () => {
+    const { port, served } = await proxy({ upstreamPort: await backend((_request, response) => response.end('x')) })
+    const request = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+    const agent = connect(port, '127.0.0.1')
+    let said = ''
+    agent.on('data', (chunk: Buffer) => (said += chunk.toString('latin1'))).write(request)
+    const silent = talk(port, request, { untilMs: 3_000 })
+    await vi.waitFor(() => expect([said !== '', ...[...served].map(({ activeStreams }) => activeStreams)]).toEqual([true, 0, 0]))
+    for (let again = 0; again < 3; again++) for (const one of served) one.drain()
+    agent.write(request)
+    await vi.waitFor(() => expect(agent.readableEnded).toBe(true))
+    const told = [said, await silent].map((text) => text.match(/200 OK|connection: close/gi))
+    expect(told).toEqual([['200 OK', '200 OK', 'connection: close'], ['200 OK']])
   })
 
   it('an upstream that closed a kept connection costs nothing: the failure says that nothing was done', async () => {

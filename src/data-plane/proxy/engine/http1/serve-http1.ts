@@ -28,7 +28,7 @@ export interface ServeHttp1Options {
 }
 
 export interface ServedHttp1 {
-  /** Closes behind the response of now, at once where there is none. */
+  /** Closes behind the response of now; where there is none behind the next one, for which a second is left. May be called again. */
   drain(): void
   destroy(): void
   readonly activeStreams: number
@@ -41,6 +41,7 @@ const IDLE_TIMEOUT_MS = 3_600_000
 /** What a client may still send after an answer that came early, before the connection is closed on it. */
 const MAX_DRAINED_BYTES = 256 * 1024
 const LINGER_MS = 2_000
+const DRAIN_IDLE_MS = 1_000
 
 /**
  * Serves HTTP/1.1 on a connection: requests one after another, pipelined ones wait for the answer before them. What cannot be read for certain gets 400, 431 or
@@ -86,9 +87,11 @@ class Http1Server implements ServedHttp1, ConnectionHandler {
   }
 
   drain(): void {
+    const isNew = !this.#isDraining
     this.#isDraining = true
-    if (!this.#current && !this.#reader.isInside) this.#close()
-    else this.#current?.writer.closeAfter()
+    this.#current?.writer.closeAfter()
+    // a client that writes a request just now would not know whether it has been carried out: it gets its answer, and goes with that
+    if (isNew && !this.#current && !this.#reader.isInside) this.#deadline.set(DRAIN_IDLE_MS)
   }
 
   destroy(): void {
