@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Pod } from '../../src/api/generated/types.ts'
@@ -93,6 +94,21 @@ export function counterMeshed({ name, dataPlane, start, missing }: MeshedCounter
       for (const what of Object.keys(seen)) expect(what).toMatch(/ failed E(CONNRESET|CONNREFUSED|PIPE)$/)
     })
 
+    test('while the proxy of a pod stands still nobody gets past it: strict needs no proxy to be strict', async ({ skip }) => {
+      if (!outside || dataPlane === 'node') return skip('only where the kernel leads connections to a proxy of the pod')
+      const pod = await cluster.kubectl('get', 'pods', '-n', 'kuma-demo', '-l', 'app=kv', '-o', 'jsonpath={.items[0].metadata.name}')
+      const proxies = processesWith([`POD_NAME=${pod}`, 'BIPLANE_MESH_TOKEN='])
+      expect(proxies.length).toBeGreaterThan(0)
+      for (const pid of proxies) process.kill(pid, 'SIGSTOP')
+      try {
+        const seen = await outside.watch('50 more attempts elsewhere', (outcomes) => sum(of(outcomes, 'app')) >= 50)
+        expect(Object.keys(seen).filter((what) => what.includes(' 200'))).toEqual([])
+      } finally {
+        for (const pid of proxies) process.kill(pid, 'SIGCONT')
+      }
+      await inside.watch('the application answers again', (outcomes) => (of(outcomes, 'app')['200 v1'] ?? 0) >= 20)
+    })
+
     test('the permission of the demo is taken away and given back: the store follows', async () => {
       const file = join(MANIFESTS, 'kuma-counter-with-mtls.yaml')
       await cluster.kubectl('delete', '-n', 'kuma-demo', 'meshtrafficpermission', 'kv')
@@ -104,5 +120,19 @@ export function counterMeshed({ name, dataPlane, start, missing }: MeshedCounter
       const seen = await inside.watch('50 answers of the application', (outcomes) => sum(of(outcomes, 'app')) >= 50)
       expect(failed(of(seen, 'app'))).toEqual({})
     })
+  })
+}
+
+/** Processes that have all of these variables, each given as `NAME=value` or the beginning of it. */
+function processesWith(variables: readonly string[]): readonly number[] {
+  return readdirSync('/proc').flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return []
+    try {
+      const environment = readFileSync(`/proc/${entry}/environ`, 'utf8').split('\0')
+      return variables.every((one) => environment.some((variable) => variable.startsWith(one))) ? [Number(entry)] : []
+    } catch {
+      // it has ended meanwhile
+      return []
+    }
   })
 }
