@@ -77,8 +77,8 @@ export function planUpdate(
     })
   }
   for (const [address, count] of hairpin) {
-    const was = (applied.hairpin.get(address) ?? 0) > 0
-    if (was !== count > 0) batch.add(was ? 'delete' : 'add', address.includes(':') ? 6 : 4, 'hairpin', encodeHairpin(address))
+    // never taken away: a connection that was translated a moment ago is looked up here afterwards. It means nothing for others, and a replacement begins anew
+    if (count > 0 && !applied.hairpin.has(address)) batch.add('add', address.includes(':') ? 6 : 4, 'hairpin', encodeHairpin(address))
   }
   const generation = { epoch: applied.generation.epoch, sequence: applied.generation.sequence + 1 }
   const changes = batch.changes()

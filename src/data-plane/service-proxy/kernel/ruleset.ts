@@ -153,8 +153,9 @@ function baseChains(family: Family): string {
       hook('filter', 'prerouting', -110),
     ),
     chain('early-output', ['ct state new jump early'], hook('filter', 'output', -110)),
-    chain('translate-prerouting', [`${family} saddr @pod-range ${near}`, dispatch], hook('nat', 'prerouting', -100)),
-    chain('translate-output', [near, dispatch], hook('nat', 'output', -100)),
+    // a lookup while a commit takes the old element away may find neither that nor the new one: who finds nothing looks again
+    chain('translate-prerouting', [`${family} saddr @pod-range ${near}`, dispatch, dispatch], hook('nat', 'prerouting', -100)),
+    chain('translate-output', [near, dispatch, dispatch], hook('nat', 'output', -100)),
     chain('late-prerouting', late, hook('filter', 'prerouting', -90)),
     chain('late-output', late, hook('filter', 'output', -90)),
     chain(
@@ -175,12 +176,12 @@ function classChain(family: Family, number: number, seed: number): string {
   const drawOf = (slots: number): string => `meta priority set numgen random mod ${slots}${inside ? ` offset ${INSIDE_OFFSET}` : ''}`
   const draw = drawOf(count)
   // a commit between the lookup of the class and that of the slot may take the slot away: the first is there as long as any is
-  const again = count > 1 ? drawOf(1) : undefined
+  const again = drawOf(1)
   const go = `dnat ${family} to ${key} . meta priority map @endpoint`
   const label = rewritesSource ? `    ct label set ${LABEL}\n` : ''
   const name = `  chain ${chainOfClass(number)} {\n`
   if (affinitySeconds === 0) {
-    return `${name}${label}    ${draw} ${go}\n${again ? `    ${again} ${go}\n` : ''}  }\n`
+    return `${name}${label}    ${draw} ${go}\n    ${again} ${go}\n  }\n`
   }
   const client = clientOf(family, seed).value
   const remember = `update @affinity { ${client} timeout ${affinitySeconds}s : meta priority }`
@@ -189,9 +190,7 @@ function classChain(family: Family, number: number, seed: number): string {
     // a token that is none any more makes the rule end at the second lookup: the memory is void and goes
     `    meta priority set ${client} map @affinity meta priority set ${key} . meta priority map @token ${remember} ${go}\n`,
     `    delete @affinity { ${client} : meta priority }\n`,
-    ...[draw, ...(again ? [again] : [])].map(
-      (drawn) => `    ${drawn} meta priority set ${key} . meta priority map @choice ${remember} ${go}\n`,
-    ),
+    ...[draw, again].map((drawn) => `    ${drawn} meta priority set ${key} . meta priority map @choice ${remember} ${go}\n`),
     `  }\n`,
   ].join('')
 }
