@@ -33,7 +33,8 @@ describe('a proxy that is told to stop', () => {
     busy.say('GET /held HTTP/1.1\r\nhost: a\r\n\r\n')
     await until(() => held !== undefined)
     await pair.server.runtime.stopListening()
-    await idle.closed(1_000)
+    // who says nothing has a second for a next request
+    await idle.closed(3_000)
     await expect(pair.closers.connect(pair.plain)).rejects.toThrow(/ECONNREFUSED/)
     expect(busy.ended).toBeUndefined()
     held?.end('in the end')
