@@ -26,8 +26,11 @@ export interface ServeHttpOptions {
 
 /** A client's connection on which requests are served. */
 export interface ServedHttp {
-  /** Takes no more requests; closes when those that run have ended. */
-  drain(): void
+  /**
+   * Closes when the requests that run have ended.
+   * @param idleMs what a client of HTTP/1.1 that asks for nothing has for one more; see serveHttp1; 0: nobody may ask any more
+   */
+  drain(idleMs?: number): void
   destroy(): void
   readonly activeStreams: number
 }

@@ -161,7 +161,8 @@ function serve(
     downstream,
     drain: () => served.drain(),
     end(withinMs) {
-      served.drain()
+      // forbidden, or of a configuration that is gone
+      served.drain(0)
       deadline ??= wheel.deadline(() => served.destroy())
       deadline.set(withinMs)
     },

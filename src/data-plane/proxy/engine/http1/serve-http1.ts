@@ -28,8 +28,11 @@ export interface ServeHttp1Options {
 }
 
 export interface ServedHttp1 {
-  /** Closes behind the response of now; where there is none behind the next one, for which a second is left. May be called again. */
-  drain(): void
+  /**
+   * Closes behind the response of now; where there is none behind the next one, for which a moment is left. May be called again.
+   * @param idleMs the moment; default 1,000; 0: closes at once, for clients that may not ask any more
+   */
+  drain(idleMs?: number): void
   destroy(): void
   readonly activeStreams: number
 }
@@ -86,12 +89,14 @@ class Http1Server implements ServedHttp1, ConnectionHandler {
     return this.#current ? 1 : 0
   }
 
-  drain(): void {
+  drain(idleMs = DRAIN_IDLE_MS): void {
     const isNew = !this.#isDraining
     this.#isDraining = true
     this.#current?.writer.closeAfter()
     // a client that writes a request just now would not know whether it has been carried out: it gets its answer, and goes with that
-    if (isNew && !this.#current && !this.#reader.isInside) this.#deadline.set(DRAIN_IDLE_MS)
+    if (this.#current || this.#reader.isInside) return
+    if (idleMs === 0) this.#close()
+    else if (isNew) this.#deadline.set(idleMs)
   }
 
   destroy(): void {
