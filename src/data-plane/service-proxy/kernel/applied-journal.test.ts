@@ -140,3 +140,17 @@ test('a disk that takes nothing does not keep services out of the kernel', async
   expect(done[0]).toBe('table')
   expect(done[1]).toMatch(/add frontend,add endpoint/)
 })
+
+test('addresses that were backends once stay known: the kernel has them still', async () => {
+  const journal = new AppliedJournal(path, 'shape')
+  await journal.replace({ ...snapshot(), hairpin: new Map([['10.244.1.9', 0]]) })
+  await journal.append(plan(2, [['a', undefined]]))
+  await journal.close()
+  const loaded = await journal.load({ epoch: 7, sequence: 2 }, isOfNode)
+  expect(loaded?.hairpin).toEqual(
+    new Map([
+      ['10.244.1.9', 0],
+      ['10.244.1.2', 0],
+    ]),
+  )
+})

@@ -1,6 +1,6 @@
 import { open, readFile, rename, writeFile, type FileHandle } from 'node:fs/promises'
 import type { FrontendState } from './frontend-state.ts'
-import type { AppliedState, Generation, UpdatePlan } from './plan-update.ts'
+import { slotsOf, type AppliedState, type Generation, type UpdatePlan } from './plan-update.ts'
 
 /** Records and characters after which the file is written anew. */
 const MAX_RECORDS = 5_000
@@ -13,6 +13,8 @@ interface Record {
   readonly generation: Generation
   readonly nextToken: number
   readonly frontends: readonly Change[]
+  /** Addresses of AppliedState.hairpin; in the line with everything alone. */
+  readonly hairpin?: readonly string[]
 }
 
 /**
@@ -39,19 +41,25 @@ export class AppliedJournal {
     const text = await readFile(this.#path, 'utf8').catch(() => undefined)
     if (text === undefined) return undefined
     const frontends = new Map<string, FrontendState>()
+    const known = new Set<string>()
     let last: Record | undefined
     for (const line of text.split('\n')) {
       const record = parseRecord(line)
       if (!record || (!last && record.shape !== this.#shape)) break
       if (record.generation.epoch !== generation.epoch || record.generation.sequence > generation.sequence) break
+      for (const address of record.hairpin ?? []) known.add(address)
       for (const [key, state] of record.frontends) {
         if (state) frontends.set(key, state)
         else frontends.delete(key)
+        for (const { address } of slotsOf(state ?? undefined)) if (isOfNode(address)) known.add(address)
       }
       last = record
     }
     if (last?.generation.sequence !== generation.sequence) return undefined
-    return { frontends, hairpin: hairpinsOf(frontends, isOfNode), nextToken: last.nextToken, generation }
+    const hairpin = hairpinsOf(frontends, isOfNode)
+    // those of before stay in the kernel: see planUpdate
+    for (const address of known) if (!hairpin.has(address)) hairpin.set(address, 0)
+    return { frontends, hairpin, nextToken: last.nextToken, generation }
   }
 
   /** Whether it has grown so long that it had better be written anew. */
@@ -68,6 +76,7 @@ export class AppliedJournal {
       generation: state.generation,
       nextToken: state.nextToken,
       frontends: [...state.frontends],
+      hairpin: [...state.hairpin.keys()],
     }
     await writeFile(`${this.#path}.tmp`, `${JSON.stringify(record)}\n`, { mode: 0o600 })
     await rename(`${this.#path}.tmp`, this.#path)
@@ -107,8 +116,8 @@ function parseRecord(line: string): Record | undefined {
 
 function hairpinsOf(frontends: ReadonlyMap<string, FrontendState>, isOfNode: (address: string) => boolean): Map<string, number> {
   const counts = new Map<string, number>()
-  for (const { outside, inside = [] } of frontends.values()) {
-    for (const { address } of [...outside, ...inside]) if (isOfNode(address)) counts.set(address, (counts.get(address) ?? 0) + 1)
+  for (const state of frontends.values()) {
+    for (const { address } of slotsOf(state)) if (isOfNode(address)) counts.set(address, (counts.get(address) ?? 0) + 1)
   }
   return counts
 }

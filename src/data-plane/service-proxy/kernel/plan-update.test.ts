@@ -185,6 +185,9 @@ describe('planUpdate', () => {
               .sort()
           expect(sizes(model.kernel)).toEqual(sizes(fresh))
           expect([...model.applied.hairpin.keys()].filter((address) => !model.kernel.isHairpin(address))).toEqual([])
+          // nothing that we do not know of: it would be taken for a stranger's
+          const held = [...model.kernel.sets].flatMap(([name, { size }]) => (name.endsWith('hairpin') ? [size] : []))
+          expect(held.reduce((sum, size) => sum + size, 0)).toBe(model.applied.hairpin.size)
         }
         for (let index = 0; index < 4; index++) model.carryOut({ op: 'remove', index })
         // addresses that were backends once stay known: see planUpdate

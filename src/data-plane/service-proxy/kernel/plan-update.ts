@@ -9,7 +9,7 @@ import type { StaleFlow } from './stale-flows.ts'
 /** What the kernel was told last. */
 export interface AppliedState {
   readonly frontends: ReadonlyMap<string, FrontendState>
-  /** How many slots point to an address of this node's pods, or to the node: those may be their own backend. */
+  /** How many slots point to an address of this node's pods, or to the node: those may be their own backend. 0: none any more; the kernel still knows it. */
   readonly hairpin: ReadonlyMap<string, number>
   /** First token never given. */
   readonly nextToken: number
@@ -27,7 +27,7 @@ export interface UpdatePlan {
   readonly changes: readonly ElementChange[]
   /** States to record; undefined: gone. */
   readonly states: readonly (readonly [key: string, state: FrontendState | undefined])[]
-  /** Counts to record; 0: gone. */
+  /** Counts to record. */
   readonly hairpin: readonly (readonly [address: string, count: number])[]
   /** Class numbers whose chains must be there before. */
   readonly classes: ReadonlySet<number>
@@ -102,10 +102,7 @@ export function afterUpdate(applied: AppliedState, plan: UpdatePlan): AppliedSta
     if (state) frontends.set(key, state)
     else frontends.delete(key)
   }
-  for (const [address, count] of plan.hairpin) {
-    if (count > 0) hairpin.set(address, count)
-    else hairpin.delete(address)
-  }
+  for (const [address, count] of plan.hairpin) hairpin.set(address, count)
   return { frontends, hairpin, nextToken: plan.nextToken, generation: plan.generation }
 }
 
@@ -166,7 +163,8 @@ function markerChanges(old: Generation, next: Generation): ElementChange[] {
   ])
 }
 
-const slotsOf = (state: FrontendState | undefined): readonly Slot[] => [...(state?.outside ?? []), ...(state?.inside ?? [])]
+/** All slots of a frontend. */
+export const slotsOf = (state: FrontendState | undefined): readonly Slot[] => [...(state?.outside ?? []), ...(state?.inside ?? [])]
 
 function countHairpins(
   before: FrontendState | undefined,
