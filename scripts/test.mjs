@@ -1,9 +1,11 @@
-// Runs every test (or those given as arguments), lists what was skipped, and ends with one line: N passed, N failed, N skipped.
+// Runs every test (or those given as arguments), lists what was skipped and what failed with the first line of why, and ends with one line:
+// N passed, N failed, N skipped.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dir = mkdtempSync(join(tmpdir(), 'biplane-test-'))
@@ -22,14 +24,22 @@ const code = built === 0 ? await run(join(root, 'node_modules/.bin/vitest'), arg
 let passed = 0
 let failed = 0
 const skipped = []
+const failures = []
+const firstLine = (text) => stripVTControlCharacters(text ?? '').split('\n', 1)[0]
 try {
   for (const file of JSON.parse(readFileSync(report, 'utf8')).testResults) {
     // a file that does not load, or whose set-up fails, has no failed assertion but must count
-    if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')) failed++
+    const name = file.name.slice(root.length)
+    if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')) {
+      failed++
+      failures.push(`${name}: ${firstLine(file.message)}`)
+    }
     for (const test of file.assertionResults) {
       if (test.status === 'passed') passed++
-      else if (test.status === 'failed') failed++
-      else skipped.push(`${file.name.slice(root.length)}: ${test.fullName}`)
+      else if (test.status === 'failed') {
+        failed++
+        failures.push(`${name}: ${test.fullName}: ${firstLine(test.failureMessages[0])}`)
+      } else skipped.push(`${name}: ${test.fullName}`)
     }
   }
 } catch (error) {
@@ -37,7 +47,12 @@ try {
   failed++
 }
 rmSync(dir, { recursive: true, force: true })
-if (code !== 0 && failed === 0) failed = 1
+if (code !== 0 && failed === 0) {
+  failed = 1
+  failures.push('outside of the tests, see above')
+}
 for (const name of skipped) console.log(`skipped ${name}`)
+// last, where a log that is cut still has them
+for (const failure of failures) console.log(`FAILED ${failure}`)
 console.log(`${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`)
 process.exit(failed > 0 ? 1 : 0)

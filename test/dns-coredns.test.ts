@@ -10,7 +10,7 @@ import { endpointSlices } from '../src/api/discovery/v1/endpoint-slice.ts'
 import { dataLayout } from '../src/cli/compose/layout.ts'
 import { accessOf, createClient, createHttpsTransport, loadKubeconfig } from '../src/client/index.ts'
 import { KUBE_DNS, kubeDnsAddresses, planKubeDnsService } from '../src/data-plane/dns/index.ts'
-import { freePort } from './dns-support/free-port.ts'
+import { freePort } from './support/free-port.ts'
 import { poll } from './support/poll.ts'
 import { REPOSITORY } from './support/program.ts'
 

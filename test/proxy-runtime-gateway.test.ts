@@ -1,6 +1,6 @@
 import { connect as connectHttp2, constants } from 'node:http2'
 import { request as httpsRequest } from 'node:https'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { connect, createServer as createTlsServer, type ConnectionOptions } from 'node:tls'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -16,6 +16,7 @@ import { ask, Closers, Peer, until, type Answer } from './proxy-support/peers.ts
 import { Pair } from './proxy-support/pair.ts'
 import { allowed, cluster, endpoints, manager, meshCluster, routesTo, tcpTo } from './proxy-support/resources.ts'
 import { spiffeId } from './proxy-support/sidecar.ts'
+import { freePort } from './support/free-port.ts'
 
 const LOOPBACK = '127.0.0.1'
 /** As names of Secrets in namespaces are. */
@@ -45,14 +46,6 @@ afterEach(async () => {
   await pair.client.runtime.bindGateways()
   await closers.run()
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '::', resolve))
-  const { port: found } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return found
-}
 
 async function bind(chains: readonly FilterChain[], protocol: Listener['protocol'] = 'http', at: number = port): Promise<void> {
   const listener: Listener = { name: 'gateway|g', direction: 'gateway', address: { address: '0.0.0.0', port: at }, protocol, chains }

@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -13,6 +12,7 @@ import { ControlPlane } from './proxy-support/control-plane.ts'
 import { ask, Closers } from './proxy-support/peers.ts'
 import { cluster, endpoints, inbound, inboundTarget, manager, meshCluster, outbound, routesTo } from './proxy-support/resources.ts'
 import { Mesh, Sidecar, spiffeId } from './proxy-support/sidecar.ts'
+import { freePort } from './support/free-port.ts'
 import { poll } from './support/poll.ts'
 import { REPOSITORY } from './support/program.ts'
 
@@ -63,14 +63,6 @@ afterEach(async () => {
   await closers.run()
   await rm(folder, { recursive: true })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '::', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const settings = (listeners: readonly string[]): ProxySettings => ({
   name: 'db-1.shop',

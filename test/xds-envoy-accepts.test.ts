@@ -1,24 +1,15 @@
-import { createServer, type AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { generateEnvoy } from '../src/control-plane/mesh/envoy/index.ts'
-import { everything } from './envoy-support/everything.ts'
+import { everything, PORTS_OF_EVERYTHING } from './envoy-support/everything.ts'
 import { startEnvoy } from './envoy-support/envoy-process.ts'
 import { ENVOY, WITHOUT_ENVOY } from './envoy-support/find-envoy.ts'
 import { meshCa } from './envoy-support/mesh-ca.ts'
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-      .on('error', reject)
-      .listen(0, '127.0.0.1', () => {
-        const { port } = server.address() as AddressInfo
-        server.close(() => resolve(port))
-      })
-  })
+import { freePorts } from './support/free-port.ts'
 
 test.skipIf(!ENVOY)(`Envoy accepts a configuration that uses every member of the model${WITHOUT_ENVOY}`, async () => {
   const ca = meshCa('mesh.test')
-  const input = everything(await freePort(), ca)
+  const [first = 0] = await freePorts(PORTS_OF_EVERYTHING)
+  const input = everything(first, ca)
   const envoy = await startEnvoy(input, { ca, identity: ca.identity('spiffe://mesh.test/ns/a/sa/web') })
   try {
     const refused = envoy.ads.answers.filter(({ refused }) => refused !== undefined)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { INVALID_CLUSTER, type Route } from '../src/policy/traffic/model/index.ts'
-import { firstBytes, freePorts, get, httpBackend, tcpBackend, type Backend } from './envoy-support/backends.ts'
+import { firstBytes, get, httpBackend, tcpBackend, type Backend } from './envoy-support/backends.ts'
 import { startEnvoy, type RunningEnvoy } from './envoy-support/envoy-process.ts'
 import { ENVOY, WITHOUT_ENVOY } from './envoy-support/find-envoy.ts'
 import {
@@ -16,6 +16,7 @@ import {
   settings,
   staticCluster,
 } from './envoy-support/samples.ts'
+import { freePorts } from './support/free-port.ts'
 
 const BACK_OFF = { baseMs: 5, maxMs: 20 }
 

@@ -2,11 +2,12 @@ import { connect as connectTls, createServer as createTlsServer, type Server as 
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { inboundName, MESH_ALPN, MESH_PORT, meshServerName, type FilterChain, type Rbac } from '../src/policy/traffic/model/index.ts'
-import { firstBytes, freePorts, get, httpBackend, tcpBackend, type Backend } from './envoy-support/backends.ts'
+import { firstBytes, get, httpBackend, tcpBackend, type Backend } from './envoy-support/backends.ts'
 import { startEnvoy, type RunningEnvoy } from './envoy-support/envoy-process.ts'
 import { ENVOY, WITHOUT_ENVOY } from './envoy-support/find-envoy.ts'
 import { meshCa } from './envoy-support/mesh-ca.ts'
 import { cluster, endpoint, forward, http, input, outbound, route, routesOf, settings, staticCluster } from './envoy-support/samples.ts'
+import { freePorts } from './support/free-port.ts'
 
 const id = (namespace: string, account: string): string => `spiffe://mesh.test/ns/${namespace}/sa/${account}`
 const ALLOW_WEB: Rbac = {

@@ -9,10 +9,10 @@ import { generateGrpc, type GrpcInput } from '../src/control-plane/mesh/grpc/ind
 import { grpcBootstrap } from '../src/policy/traffic/bootstrap/index.ts'
 import { inboundName, type Rbac } from '../src/policy/traffic/model/index.ts'
 import { GRPCIO } from './envoy-support/find-grpcio.ts'
-import { freePorts } from './envoy-support/backends.ts'
 import { meshCa, type Identity, type MeshCa } from './envoy-support/mesh-ca.ts'
 import { cluster, endpoint, forward, http, outbound, route, routesOf, settings } from './envoy-support/samples.ts'
 import { startXdsServer, type Resources, type XdsServer } from './envoy-support/xds-server.ts'
+import { freePorts } from './support/free-port.ts'
 
 const id = (account: string): string => `spiffe://mesh.test/ns/a/sa/${account}`
 const allow = (account: string): Rbac => ({

@@ -93,14 +93,3 @@ export const firstBytes = (port: number, timeoutMs = 10_000): Promise<string> =>
     socket.once('error', reject)
     socket.once('close', () => reject(new Error('closed')))
   })
-
-export const freePorts = async (count: number): Promise<readonly number[]> => {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createTcpServer()
-      return { server, port: await listen(server, '127.0.0.1', 0) }
-    }),
-  )
-  await Promise.all(servers.map(({ server }) => new Promise<void>((resolve) => void server.close(() => resolve()))))
-  return servers.map(({ port }) => port)
-}

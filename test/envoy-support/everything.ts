@@ -120,7 +120,10 @@ const BALANCERS: readonly LoadBalancer[] = [
 
 const HEALTH = { intervalMs: 60_000, timeoutMs: 1000, unhealthyThreshold: 2, healthyThreshold: 1 } as const
 
-/** `base`: ports from here on are free. */
+/** How many ports it binds, one beside the other. */
+export const PORTS_OF_EVERYTHING = 6
+
+/** `base`: the first of the ports it binds, all of them free. */
 export function everything(base: number, ca: MeshCa): EnvoyInput {
   const tls = ca.server('gateway.test')
   const tracing = (backend: NonNullable<ReturnType<typeof http>['tracing']>['backend']) => ({

@@ -2,12 +2,13 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { get, type IncomingHttpHeaders } from 'node:http'
 import { connect } from 'node:http2'
-import { createConnection, createServer, type AddressInfo } from 'node:net'
+import { createConnection } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { credentials, makeGenericClientConstructor, Metadata, status, type ServiceError } from '@grpc/grpc-js'
 import protobuf from 'protobufjs'
 import { afterEach, describe, expect, test } from 'vitest'
+import { freePort } from '../support/free-port.ts'
 
 /** The programs that stand for the images of Gateway API's conformance suite, in the suite's own terms. */
 
@@ -18,14 +19,6 @@ const children: ChildProcess[] = []
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
 })
-
-async function freePort(): Promise<string> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, HOST, resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return String(port)
-}
 
 /** Starts a program; resolves once it listens on `ports` ports. */
 async function start(
@@ -68,7 +61,7 @@ function fetchText(
 
 describe('echo-basic over HTTP', () => {
   async function startHttp(): Promise<{ readonly plain: string; readonly h2c: string; readonly httpPort: string }> {
-    const [http, h2c] = [await freePort(), await freePort()]
+    const [http, h2c] = [String(await freePort()), String(await freePort())]
     await start('basic.mjs', { env: { HTTP_PORT: http, H2C_PORT: h2c }, ports: 2 })
     return { plain: `http://${HOST}:${http}`, h2c: `http://${HOST}:${h2c}`, httpPort: http }
   }
@@ -151,7 +144,7 @@ describe('echo-basic over HTTP', () => {
 })
 
 test('echo-basic over gRPC: what was asked, and a method that is not there', async () => {
-  const port = await freePort()
+  const port = String(await freePort())
   await start('basic.mjs', { env: { GRPC_ECHO_SERVER: '1', HTTP_PORT: port }, ports: 1 })
   const { root } = protobuf.parse(`syntax = "proto3";
     message Header { string key = 1; string value = 2; }
@@ -190,7 +183,7 @@ test('echo-basic over gRPC: what was asked, and a method that is not there', asy
 })
 
 test('echo-basic over TCP: a welcome, then an answer to each line', async () => {
-  const port = await freePort()
+  const port = String(await freePort())
   await start('basic.mjs', { env: { TCP_ECHO_SERVER: '1', TCP_PORT: port }, ports: 1 })
   const socket = createConnection(Number(port), HOST)
   socket.end('TEST\nother\nIS_TLS\nPING\n')
@@ -209,7 +202,7 @@ test('echo-basic over TCP: a welcome, then an answer to each line', async () => 
 })
 
 test('echo-basic over UDP: every datagram back', async () => {
-  const port = await freePort()
+  const port = String(await freePort())
   await start('basic.mjs', { env: { UDP_ECHO_SERVER: '1', UDP_PORT: port }, ports: 1 })
   const socket = createSocket('udp4')
   const answer = new Promise<Buffer>((resolve) => socket.once('message', resolve))
@@ -219,7 +212,7 @@ test('echo-basic over UDP: every datagram back', async () => {
 })
 
 test('echo-advanced and its client: what was asked in lines, over HTTP and gRPC, hundreds in short', async () => {
-  const [http, grpc, tcp, tls] = [await freePort(), await freePort(), await freePort(), await freePort()]
+  const [http, grpc, tcp, tls] = [String(await freePort()), String(await freePort()), String(await freePort()), String(await freePort())]
   const args = [
     `--tcp=${tcp}`,
     `--port=${http}`,

@@ -4,7 +4,13 @@ import { createServer, type Http2Server, type ServerHttp2Session, type ServerHtt
 import { RESOURCE_ORDER, TYPE_URL, type Resource, type ResourceType } from '../../src/policy/traffic/model/index.ts'
 import { decodeDeltaRequest, deltaEntry, deltaResponse } from '../../src/protocols/discovery/index.ts'
 import { grpcFrame, GrpcReader } from '../../src/protocols/grpc-frames/index.ts'
-import { SIGN_CERTIFICATE_PATH, type SignCertificateRequest, type SignCertificateResponse } from '../../src/protocols/mesh-link.ts'
+import {
+  REPORT_CALLS_PATH,
+  SIGN_CERTIFICATE_PATH,
+  type CallReportAnswer,
+  type SignCertificateRequest,
+  type SignCertificateResponse,
+} from '../../src/protocols/mesh-link.ts'
 
 interface Subscriber {
   readonly stream: ServerHttp2Stream
@@ -35,21 +41,9 @@ export class ControlPlane {
     })
     server.on('stream', (stream, headers) => {
       stream.on('error', () => {})
-      const reader = new GrpcReader()
-      const isSigning = headers[':path'] === SIGN_CERTIFICATE_PATH
-      const subscriber: Subscriber = { stream, names: new Map() }
-      if (!isSigning) this.#subscribers.add(subscriber)
-      stream.on('close', () => this.#subscribers.delete(subscriber))
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: isSigning })
-      if (isSigning) stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
-      stream.on('data', (chunk: Buffer) => {
-        for (const message of reader.push(chunk)) {
-          if (isSigning) {
-            const { csr } = JSON.parse(Buffer.from(message).toString()) as SignCertificateRequest
-            stream.end(grpcFrame(Buffer.from(JSON.stringify(this.#sign(csr)))))
-          } else this.#asked(subscriber, message)
-        }
-      })
+      if (headers[':path'] === SIGN_CERTIFICATE_PATH) answerJson(stream, (asked) => this.#sign((asked as SignCertificateRequest).csr))
+      else if (headers[':path'] === REPORT_CALLS_PATH) answerJson(stream, (): CallReportAnswer => ({ epoch: 'test' }))
+      else this.#subscribe(stream)
     })
     await new Promise<void>((resolve) => server.listen(this.path, resolve))
     this.#server = server
@@ -78,6 +72,17 @@ export class ControlPlane {
         )
       }
     }
+  }
+
+  #subscribe(stream: ServerHttp2Stream): void {
+    const reader = new GrpcReader()
+    const subscriber: Subscriber = { stream, names: new Map() }
+    this.#subscribers.add(subscriber)
+    stream.on('close', () => this.#subscribers.delete(subscriber))
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    stream.on('data', (chunk: Buffer) => {
+      for (const message of reader.push(chunk)) this.#asked(subscriber, message)
+    })
   }
 
   #asked(subscriber: Subscriber, message: Uint8Array): void {
@@ -111,4 +116,14 @@ export class ControlPlane {
       ),
     )
   }
+}
+
+/** A method with one message each way, of JSON. */
+function answerJson(stream: ServerHttp2Stream, answer: (asked: unknown) => object): void {
+  const reader = new GrpcReader()
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
+  stream.on('data', (chunk: Buffer) => {
+    for (const message of reader.push(chunk)) stream.end(grpcFrame(Buffer.from(JSON.stringify(answer(JSON.parse(message.toString()))))))
+  })
 }
