@@ -61,10 +61,11 @@ async function main(count: number): Promise<void> {
     await cluster.kubectl('wait', '-n', NAMESPACE, '--for=condition=Ready', `pod/${POD}`, '--timeout=60s')
     const pid = sidecarOf(POD)
     await delay(REST_MS)
-    const rest = usageOf(pid).rssMb
+    const { rssMb: rest, rssAnonMb: restOwn } = usageOf(pid)
     await addServices(cluster, count)
     await delay(REST_MS)
-    const after = usageOf(pid).rssMb
+    const { rssMb: after, rssAnonMb: afterOwn } = usageOf(pid)
+    const { rssMb: idle, rssAnonMb: idleOwn } = usageOf(bare.pid as number)
     report('sidecar-memory', [
       '# Memory of a sidecar in its pod',
       '',
@@ -72,14 +73,14 @@ async function main(count: number): Promise<void> {
       `- more with ${count} services of ${ENDPOINTS} endpoints in the mesh: ${against(Math.max(0.1, after - rest), { most: 2, unit: 'MB' })}`,
       '',
       ...table(
-        ['resident memory, MB', 'at rest', `with ${count} services`],
+        ['resident memory, MB', 'at rest', 'of that anonymous', `with ${count} services`, 'of that anonymous'],
         [
-          ['sidecar', rest.toFixed(1), after.toFixed(1)],
-          ['Node that does nothing', usageOf(bare.pid as number).rssMb.toFixed(1), ''],
+          ['sidecar', rest.toFixed(1), restOwn.toFixed(1), after.toFixed(1), afterOwn.toFixed(1)],
+          ['Node that does nothing', idle.toFixed(1), idleOwn.toFixed(1), '', ''],
         ],
       ),
       '',
-      'Pages of the program that processes share are counted in each of them.',
+      'Anonymous is what a further sidecar costs: the rest is pages of files (the program node, libraries), which processes share and which are counted in each of them.',
     ])
   } finally {
     bare.kill()
