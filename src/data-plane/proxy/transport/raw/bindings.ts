@@ -6,8 +6,8 @@ import type { Buffer } from 'node:buffer'
  */
 export interface StreamHandle {
   readonly fd?: number
-  /** Called with `this` being the handle; how many bytes came is in `state[readIndex]`. */
-  onread: (this: StreamHandle) => void
+  /** Called with `this` being the handle; how many bytes came is in `state[readIndex]`. @returns the buffer of the next reads, where that is to be another one */
+  onread: (this: StreamHandle) => Buffer | undefined
   /** Kept by net.Socket: whether it has started to read. */
   reading?: boolean
   /** Who reads. Ours: not known to Node. */

@@ -5,6 +5,7 @@
  *   bindings         what is used of Node's inside, and whether this Node has it
  *   raw-connection   a Connection on a handle: one read buffer for all, output gathered into one write for each callback
  *   regions          memory for output, given back when the kernel has taken it
+ *   loans            memory for reads of large bodies, which are written from where they were read
  *   self-test        whether that works here: asked once at start, and sockets are used where it does not
  */
 export { loadBindings, type Bindings } from './bindings.ts'

@@ -3,16 +3,20 @@ import { getSystemErrorName } from 'node:util'
 import type { SocketAddress } from '../../../../policy/traffic/model/index.ts'
 import type { Connection, ConnectionHandler, TlsSession } from '../contract.ts'
 import type { Bindings, HandleAddress, StreamHandle, WriteRequest } from './bindings.ts'
+import { giveLoan, takeLoan, type Loan } from './loans.ts'
 import { appendTo, giveRegion, REGION_BYTES, takeRegion, type Region } from './regions.ts'
 
 /** Above this many bytes that wait, writers are told to wait. */
 const HIGH_WATER_BYTES = 128 * 1024
 const READ_BYTES = 64 * 1024
+/** Of memory that is lent, from this many bytes on: what is less is put together with its neighbours. */
+const DIRECT_BYTES = 16 * 1024
 const UV_EOF = -4095
 
 /**
  * One buffer for the reads of all connections: reads come one after another, and bytes are valid during a callback alone. That is what makes reading cost
- * no allocation, and what a connection that keeps bytes too long would leak another one's bytes by: hence `poisonReads`.
+ * no allocation, and what a connection that keeps bytes too long would leak another one's bytes by: hence `poisonReads`. Who fills it whole reads on into
+ * memory that is lent to him (loans.ts).
  */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 let isPoisoned = false
@@ -33,19 +37,29 @@ function leave(): void {
   dirty.length = 0
 }
 
-function onRead(this: StreamHandle): void {
+/** The loan whose bytes are given out just now: these may be written without a copy. */
+let lent: Loan | undefined
+
+function onRead(this: StreamHandle): Buffer | undefined {
   const connection = this.biplaneOwner as RawConnection
   const count = connection.bindings.state[connection.bindings.readIndex] as number
-  if (count === 0) return
+  if (count === 0) return undefined
+  const { loan } = connection
+  const buffer = loan?.bytes ?? readBuffer
+  // writing to TLS may bring what it has decrypted, from within another one's read
+  const outer = lent
+  lent = loan
   depth++
   try {
     if (count > 0) {
-      connection.received(readBuffer, 0, count)
-      if (isPoisoned) readBuffer.fill(0xdb, 0, count)
+      connection.received(buffer, 0, count)
+      if (isPoisoned && (loan?.holders ?? 1) === 1) buffer.fill(0xdb, 0, count)
     } else connection.readFailed(count)
   } finally {
+    lent = outer
     leave()
   }
+  return connection.nextBuffer(count)
 }
 
 /** A Connection on Node's handles, without sockets and streams in between: half the CPU of those. */
@@ -56,6 +70,8 @@ export class RawConnection implements Connection {
   readonly tls?: TlsSession
   readonly fd: number
   pendingBytes = 0
+  /** What it reads into, in place of the buffer of all. */
+  loan: Loan | undefined
   readonly #handle: StreamHandle
   readonly #socket: Socket
   #request: WriteRequest
@@ -149,6 +165,17 @@ export class RawConnection implements Connection {
     this.#first = this.#first ? Buffer.concat([this.#first, bytes]) : bytes
   }
 
+  /** @returns what the next reads go into, after one of so many bytes; undefined: the same as before */
+  nextBuffer(count: number): Buffer | undefined {
+    const { loan } = this
+    // small reads come to an end, or slowly: neither is worth memory of its own
+    const isLarge = count >= READ_BYTES && this.#isReading && !this.#isClosed
+    if (isLarge ? loan?.holders === 1 : !loan) return undefined
+    if (loan) giveLoan(loan)
+    this.loan = isLarge ? takeLoan() : undefined
+    return this.loan?.bytes ?? readBuffer
+  }
+
   readFailed(code: number): void {
     if (this.#isClosed || this.#hasEnded) return
     if (code !== UV_EOF) return this.destroy(failure('read', code))
@@ -167,6 +194,7 @@ export class RawConnection implements Connection {
 
   write(buffer: Buffer, start = 0, end: number = buffer.length): boolean {
     if (this.#isClosed || this.#wantsEnd) return true
+    if (lent?.bytes === buffer && end - start >= DIRECT_BYTES && this.#writeLent(lent, start, end)) return !this.#isFull
     this.pendingBytes += end - start
     while (start < end) {
       let region = this.#queue.at(-1)
@@ -183,6 +211,21 @@ export class RawConnection implements Connection {
     } else this.flush()
     this.#isFull = this.pendingBytes > HIGH_WATER_BYTES
     return !this.#isFull
+  }
+
+  /** @returns false: something else has to go out first */
+  #writeLent(loan: Loan, start: number, end: number): boolean {
+    this.flush()
+    if (this.#inFlight || this.#isClosed) return false
+    const problem = this.#handle.writeBuffer(this.#request, loan.bytes.subarray(start, end))
+    if (problem !== 0) this.#failLater(problem)
+    else if (this.bindings.state[this.bindings.asyncIndex] !== 0) {
+      loan.holders++
+      this.#inFlight = { bytes: loan.bytes, length: end - start, loan }
+      this.pendingBytes = end - start
+      this.#isFull = this.pendingBytes > HIGH_WATER_BYTES
+    }
+    return true
   }
 
   /** Gives output to the kernel until it takes no more at once. */
@@ -281,6 +324,11 @@ export class RawConnection implements Connection {
     this.#queue = []
     this.pendingBytes = 0
     this.#socket.destroy()
+    // the handle reads no more; inside of a read, what comes after it does this
+    if (this.loan && lent !== this.loan) {
+      giveLoan(this.loan)
+      this.loan = undefined
+    }
   }
 
   #closed(): void {

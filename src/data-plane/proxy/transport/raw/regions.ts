@@ -1,3 +1,5 @@
+import { giveLoan, type Loan } from './loans.ts'
+
 /** What one piece of output memory holds: a message with a large head, and a read's worth of body. */
 export const REGION_BYTES: number = 80 * 1024
 
@@ -8,6 +10,8 @@ const MAX_FREE = 32
 export interface Region {
   readonly bytes: Buffer
   length: number
+  /** Whose memory it is, where it is lent. */
+  readonly loan?: Loan
 }
 
 const free: Region[] = []
@@ -17,6 +21,7 @@ export function takeRegion(): Region {
 }
 
 export function giveRegion(region: Region): void {
+  if (region.loan) return giveLoan(region.loan)
   region.length = 0
   if (free.length < MAX_FREE) free.push(region)
 }
