@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type ServerHttp2Session } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +13,12 @@ const closing: (() => Promise<unknown>)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close()
 })
+
+async function socketPath(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'xds-'))
+  closing.push(() => rm(dir, { recursive: true }))
+  return join(dir, 's')
+}
 
 const warnings: string[] = []
 const log = {
@@ -84,7 +90,7 @@ const poll = async (test: () => boolean): Promise<void> => {
 
 describe('distribution', () => {
   it('brings a change to the proxy and knows that it is in force; a new replica sends nothing again', async () => {
-    const path = join(await mkdtemp(join(tmpdir(), 'xds-')), 's')
+    const path = await socketPath()
     const first = await replica(path, '10.0.0.1')
     const { one, until } = client([path])
     one.want('endpoints', 'a')
@@ -104,7 +110,7 @@ describe('distribution', () => {
   })
 
   it('refuses a proxy that claims to be another', async () => {
-    const path = join(await mkdtemp(join(tmpdir(), 'xds-')), 's')
+    const path = await socketPath()
     await replica(path, '10.0.0.1')
     const { one } = client([path], 'other.x')
     one.want('endpoints', 'a')

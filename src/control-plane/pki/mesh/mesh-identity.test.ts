@@ -1,11 +1,11 @@
 import 'reflect-metadata'
 import { execFileSync } from 'node:child_process'
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { X509Certificate as OracleCertificate } from '@peculiar/x509'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { createRequest, issueCertificate, encodePem, keyIdOf } from '../../../protocols/x509/index.ts'
 import { createAuthority, issueLeaf, openAuthority, planRotation, type AuthorityRecord, type RotationFacts } from './index.ts'
 
@@ -43,6 +43,7 @@ describe('a mesh authority', () => {
 
   it('passes the strict check of openssl', ({ skip }) => {
     const dir = mkdtempSync(join(tmpdir(), 'mesh-ca-'))
+    onTestFinished(() => rmSync(dir, { recursive: true }))
     writeFileSync(join(dir, 'ca.pem'), files.certificate)
     writeFileSync(join(dir, 'leaf.pem'), leaf.certificate)
     try {

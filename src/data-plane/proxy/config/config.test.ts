@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type ServerHttp2Session, type Http2Server } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../../base/clock.ts'
 import { decodeDeltaRequest, deltaEntry, deltaResponse, type DeltaDiscoveryRequest } from '../../../protocols/discovery/index.ts'
 import { grpcFrame, GrpcReader } from '../../../protocols/grpc-frames/index.ts'
@@ -126,7 +126,11 @@ function later<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   return { promise, resolve }
 }
 
-const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'config-'))
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'config-'))
+  onTestFinished(() => rm(path, { recursive: true }))
+  return path
+}
 
 describe('the file', () => {
   it('gives back what was written, for its owner alone', async () => {
