@@ -43,6 +43,16 @@ describe('services of a pod that cannot be intercepted', () => {
     expect(new Set(services.map(({ alias }) => alias)).size).toBe(128)
   })
 
+  it('are a table also where there is none: the sidecar watches for it', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'local-services-'))
+    try {
+      expect(localServices(pod, { dir, ips: ['127.64.0.2'] }, [])).toEqual([])
+      expect(JSON.parse(readFileSync(join(dir, 'mesh/services.json'), 'utf8'))).toEqual({ services: [] })
+    } finally {
+      rmSync(dir, { recursive: true })
+    }
+  })
+
   it('are seen by the containers, and written down for the sidecar', () => {
     const dir = mkdtempSync(join(tmpdir(), 'local-services-'))
     try {

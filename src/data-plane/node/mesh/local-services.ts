@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Pod, Service } from '../../../api/generated/types.ts'
 import { LOCAL_SERVICES_FILE, type LocalService, type LocalServices } from '../../../policy/traffic/model/index.ts'
@@ -68,7 +68,8 @@ export function localServices(
   const before = readTable(path)
   const table = planLocalServices(pod, podIp, services, before)
   const text = JSON.stringify(table)
-  if (text !== JSON.stringify(before)) {
+  // the sidecar watches for it, also where there is no service yet
+  if (text !== JSON.stringify(before) || !existsSync(path)) {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(`${path}.tmp`, text)
     // the sidecar is another user, and it watches the directory
