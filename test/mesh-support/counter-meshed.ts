@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Pod } from '../../src/api/generated/types.ts'
 import { MANIFESTS } from '../support/requirements.ts'
-import type { MeshCluster } from './mesh-cluster.ts'
+import { loopbackIntercepts, type MeshCluster } from './mesh-cluster.ts'
 import { meshPolicy } from './mesh-objects.ts'
 import { failed, MeshTraffic, of, sum } from './mesh-traffic.ts'
 
@@ -20,7 +20,7 @@ const STORE = 'http://kv.kuma-demo:5050/api/key-value/counter'
 
 /**
  * Kuma's counter demo, unmodified: its Mesh asks for mutual TLS everywhere and for permissions, and its one permission lets the application call the store. A
- * visitor in the mesh and, where pods have networks of their own, one outside of it ask both.
+ * visitor in the mesh and, where the kernel leads connections to proxies, one outside of it ask both.
  */
 export function counterMeshed({ name, dataPlane, start, missing }: MeshedCounter): void {
   describe.skipIf(missing !== '')(`Kuma's counter demo with mutual TLS, ${name}${missing === '' ? '' : ` (skipped: ${missing})`}`, () => {
@@ -45,7 +45,7 @@ export function counterMeshed({ name, dataPlane, start, missing }: MeshedCounter
         { name: 'store', url: STORE },
       ]
       inside = await MeshTraffic.start(cluster, 'inside', { namespace: 'visitors', asks })
-      if (cluster.network !== 'kernel') return
+      if (cluster.network !== 'kernel' && (dataPlane === 'node' || !loopbackIntercepts())) return
       const ip = async (app: string): Promise<string> =>
         await cluster.kubectl('get', 'pod', '-n', 'kuma-demo', '-l', `app=${app}`, '-o', 'jsonpath={.items[0].status.podIP}')
       const direct = [
@@ -85,7 +85,7 @@ export function counterMeshed({ name, dataPlane, start, missing }: MeshedCounter
     })
 
     test('without mutual TLS nobody gets in, whatever address is asked', async ({ skip }) => {
-      if (!outside) return skip('in a loopback network every process of the machine reaches every port')
+      if (!outside) return skip('nothing is intercepted: every process of the machine reaches every port')
       const seen = await outside.watch('50 attempts at each', (outcomes) =>
         ['app', 'store', 'app-pod', 'store-pod', 'store-sidecar'].every((ask) => sum(of(outcomes, ask)) >= 50),
       )

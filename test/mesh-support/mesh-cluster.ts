@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Pod } from '../../src/api/generated/types.ts'
 import type { KubeObject } from '../../src/api/meta/object.ts'
@@ -12,7 +13,7 @@ import { REPOSITORY } from '../support/program.ts'
 
 /** A cluster in either kind of network, as tests of the mesh see it. */
 export interface MeshCluster {
-  /** Whether connections are intercepted, or pods have aliases for services. */
+  /** Whether pods have networks of their own, or aliases for services. */
   readonly network: 'loopback' | 'kernel'
   /** What it is made of, where pods have networks of their own. */
   readonly lab?: LabCluster
@@ -45,6 +46,11 @@ export async function loopbackCluster(path: string, manifests: readonly string[]
     },
     stop: () => cluster.stop(),
   })
+}
+
+/** Whether root's nodes on this machine have what it takes to lead connections to sidecars in a loopback network. */
+export function loopbackIntercepts(): boolean {
+  return / cgroup2 /.test(readFileSync('/proc/self/mounts', 'utf8')) && spawnSync('nft', ['--version']).status === 0
 }
 
 /** Nodes in network namespaces of their own, pods in others. */

@@ -29,6 +29,7 @@ import { ServiceProxy } from '../../data-plane/service-proxy/index.ts'
 import { dataLayout, type NodeLayout } from './layout.ts'
 import { describeMachine } from './machine.ts'
 import { chooseNetworkMode, claimKernelNetwork, type NetworkMode } from './network-mode.ts'
+import { openCgroupInterception } from './node-interception.ts'
 import { openHostedPods, superviseNodeProxy } from './node-proxy-companion.ts'
 import { openNodeNetwork, type NodeNetwork } from './node-network.ts'
 import { nodePaths } from './node-paths.ts'
@@ -136,6 +137,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   )
   const root = podUser !== undefined
   const envoy = findEnvoy(options.env)
+  const byCgroup = network ? undefined : openCgroupInterception({ pods: layout.pods, root, log })
   const hosted = openHostedPods({
     dataDir: options.dataDir,
     name: options.name,
@@ -169,10 +171,13 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
           protection: protectBy([started.plane.protection, interceptionOf(network)]),
           resolvConf: (pod) => started.plane.resolvConfOf(pod),
         }
-      : {}),
+      : byCgroup
+        ? { protection: byCgroup }
+        : {}),
     onRegistered: () => options.onProgress?.('ready', options.name),
   })
   void agent.adopted.then(() => hosted.sweep())
+  void agent.adopted.then(() => byCgroup?.begin())
   const slices = createInformer(endpointSlices, { client, clock, random, log })
   const sliceList = new LastGoodList(slices, { path: join(layout.state, 'endpointslices.json'), clock, log })
   const hasSlices = await sliceList.load()
@@ -237,6 +242,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   } finally {
     if (options.stopWorkloads?.()) {
       await stopAll(runtime, log)
+      await byCgroup?.remove().catch((error: unknown) => log.warn('the table of the mesh is left', { error: messageOf(error) }))
       await started?.plane.remove().catch((error: unknown) => log.warn('tables could not be removed', { error: messageOf(error) }))
       await network?.remove(join(layout.pods, 'netns')).catch((error: unknown) => {
         log.warn('the pod network could not be removed', { error: messageOf(error) })
@@ -245,6 +251,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     await transport.close()
     await runtime.close()
     await network?.close()
+    byCgroup?.close()
     await claim.release()
   }
 }

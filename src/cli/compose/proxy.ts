@@ -249,7 +249,10 @@ async function whenPortIsFree<T>(open: () => Promise<T>, onWait: () => void, clo
 
 async function listen(runtime: Carrier, options: ProxyOptions, isLoopback: boolean, signal: AbortSignal): Promise<void> {
   if (isLoopback) {
-    await runtime.listenMesh(options.ips[0] as string)
+    const ip = options.ips[0] as string
+    await runtime.listenMesh(ip)
+    // the node leads connections here where it can
+    if (!options.outside && originalDestinationProblem() === undefined) await runtime.listenIntercepted(ip)
     if (options.podDir !== undefined) await followAliases(runtime, join(options.podDir, LOCAL_SERVICES_FILE), options.log, signal)
     return
   }

@@ -46,6 +46,16 @@ export interface Sandbox {
   readonly dir: string
   /** Path of the pod's own network namespace; absent: it uses the network of the node. */
   readonly networkNamespace?: string
+  /** For pods in the network of the node that have an address of their own there: tells the kernel which sockets are theirs. Absent: it cannot know. */
+  readonly cgroup?: PodCgroup
+}
+
+/** A cgroup of version 2 that all processes of a pod are in, and none else. */
+export interface PodCgroup {
+  /** Absolute; it is there while the pod is. */
+  readonly path: string
+  /** How far below the root of its tree. */
+  readonly level: number
 }
 
 /** A pod found on the machine: what a restarted agent re-adopts. */

@@ -51,7 +51,7 @@ ${outbound.length > 0 ? `    tcp dport { ${outbound.join(', ')} } return\n` : ''
 }
 
 /** Ports that a pod wants left alone, of an annotation such as `traffic.kuma.io/exclude-inbound-ports: "22,9000"`; what is no port is passed over. */
-function portsOf(pod: Pod, annotation: string): readonly number[] {
+export function portsOf(pod: Pod, annotation: string): readonly number[] {
   const ports = (pod.metadata.annotations?.[annotation] ?? '').split(',').map((text) => Number(text.trim()))
   return ports.filter((port) => Number.isInteger(port) && port > 0 && port < 65_536)
 }

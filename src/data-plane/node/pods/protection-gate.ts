@@ -15,10 +15,11 @@ export class ProtectionGate {
     this.#proxies = proxies
   }
 
-  /** Asks once for each life of the agent; a failure is asked again. A pod of the node's own network passes. */
+  /** Asks once for each life of the agent; a failure is asked again. A pod of the node's own network that nothing tells from others passes. */
   pass(pod: Pod, sandbox: Sandbox): Promise<void> {
-    if (!this.#protection || sandbox.networkNamespace === undefined) return Promise.resolve()
-    this.#passed ??= this.#protection.protect(pod, sandbox.ips).catch((error: unknown) => {
+    const { ips, networkNamespace, cgroup } = sandbox
+    if (!this.#protection || (networkNamespace === undefined && cgroup === undefined)) return Promise.resolve()
+    this.#passed ??= this.#protection.protect(pod, ips, cgroup).catch((error: unknown) => {
       this.#passed = undefined
       throw new Error(`network policies are not in force for it: ${messageOf(error)}`, { cause: error })
     })

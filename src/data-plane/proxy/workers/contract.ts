@@ -20,7 +20,7 @@ export interface Carrier extends Drainable {
   /** What of a gateway's listeners is not bound, and why; undefined: nothing, or it is not known. */
   readonly unbound?: string | undefined
   listenMesh(host: string): Promise<void>
-  listenIntercepted(): Promise<void>
+  listenIntercepted(host?: string): Promise<void>
   listenAlias(alias: SocketAddress, destination: SocketAddress): Promise<void>
   closeAlias(alias: SocketAddress): Promise<void>
   stopListening(): Promise<void>
@@ -39,7 +39,7 @@ export interface WorkerSettings {
 export type WorkerCall =
   | { readonly name: 'update'; readonly change: ConfigChange }
   | { readonly name: 'listenMesh'; readonly host: string }
-  | { readonly name: 'listenIntercepted' }
+  | { readonly name: 'listenIntercepted'; readonly host?: string }
   | { readonly name: 'listenAlias'; readonly alias: SocketAddress; readonly destination: SocketAddress }
   | { readonly name: 'closeAlias'; readonly alias: SocketAddress }
   | { readonly name: 'drainInbound' | 'stopListening' | 'close' | 'counts' | 'metrics' }

@@ -99,7 +99,7 @@ class Worker {
       case 'listenMesh':
         return await runtime.listenMesh(call.host)
       case 'listenIntercepted':
-        return await runtime.listenIntercepted()
+        return await runtime.listenIntercepted(call.host)
       case 'listenAlias':
         return await runtime.listenAlias(call.alias, call.destination)
       case 'closeAlias':

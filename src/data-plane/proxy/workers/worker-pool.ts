@@ -126,8 +126,8 @@ export class WorkerPool implements Carrier {
     await this.#listen('mesh', { name: 'listenMesh', host })
   }
 
-  async listenIntercepted(): Promise<void> {
-    await this.#listen('intercepted', { name: 'listenIntercepted' })
+  async listenIntercepted(host?: string): Promise<void> {
+    await this.#listen('intercepted', { name: 'listenIntercepted', ...(host === undefined ? {} : { host }) })
   }
 
   async listenAlias(alias: SocketAddress, destination: SocketAddress): Promise<void> {

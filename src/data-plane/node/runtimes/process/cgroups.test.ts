@@ -8,8 +8,8 @@ const mounts = (...lines: readonly string[]): ReturnType<typeof parseMountInfo> 
 
 test('mount points are unescaped, and of stacked mounts the last counts', () => {
   expect(mounts(line('/a\\040b', 'ext4', 'rw'), line('/pts', 'devpts', 'rw'), line('/a\\040b', 'tmpfs', 'rw,size=1'))).toEqual([
-    { mountPoint: '/pts', fsType: 'devpts', options: ['rw'] },
-    { mountPoint: '/a b', fsType: 'tmpfs', options: ['rw', 'size=1'] },
+    { mountPoint: '/pts', root: '/', fsType: 'devpts', options: ['rw'] },
+    { mountPoint: '/a b', root: '/', fsType: 'tmpfs', options: ['rw', 'size=1'] },
   ])
 })
 
@@ -35,12 +35,13 @@ test.each<[string, string[], string[], Hierarchy[]]>([
     [{ version: 2, path: '/cg', controllers: ['cpu', 'cpuacct', 'memory', 'pids'] }],
   ],
   [
-    'both, where version 2 has nothing of use',
+    'both, where version 2 controls nothing of use, but knows whose sockets are',
     [line('/cg/unified', 'cgroup2', 'rw'), line('/cg/memory', 'cgroup', 'rw,memory'), line('/cg/cpu', 'cgroup', 'rw,cpu')],
     ['hugetlb'],
     [
       { version: 1, path: '/cg/memory', controllers: ['memory'] },
       { version: 1, path: '/cg/cpu', controllers: ['cpu'] },
+      { version: 2, path: '/cg/unified', controllers: [] },
     ],
   ],
   [

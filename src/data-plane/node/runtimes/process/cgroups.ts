@@ -6,20 +6,23 @@ import { isMissing } from './state-file.ts'
 
 export type Controller = 'cpu' | 'cpuacct' | 'memory' | 'pids'
 
-/** A mounted cgroup tree and what it controls for us. */
+/** A mounted cgroup tree and what it controls for us: perhaps nothing, in a tree of version 2, which then still tells whose a socket is. */
 export interface Hierarchy {
   readonly version: 1 | 2
   readonly path: string
   readonly controllers: readonly Controller[]
 }
 
+/** How far below the root of its tree the cgroup of a pod is: `biplane/<owner>/<podUid>`. */
+export const POD_LEVEL = 3
+
 const WANTED: readonly Controller[] = ['cpu', 'cpuacct', 'memory', 'pids']
 
 /**
  * Finds who controls what: machines mount version 1, version 2 or a mixture, where each controller is in one of them.
- * @param unified what the version 2 root can control, from its cgroup.controllers
+ * @param offeredAt what the version 2 root can control, from its cgroup.controllers
  */
-export function findHierarchies(mounts: readonly MountInfo[], unified: (path: string) => readonly string[]): readonly Hierarchy[] {
+export function findHierarchies(mounts: readonly MountInfo[], offeredAt: (path: string) => readonly string[]): readonly Hierarchy[] {
   const free = new Set<Controller>(WANTED)
   const found: Hierarchy[] = []
   const add = (version: 1 | 2, path: string, offered: readonly string[]): void => {
@@ -30,10 +33,12 @@ export function findHierarchies(mounts: readonly MountInfo[], unified: (path: st
   for (const mount of mounts) if (mount.fsType === 'cgroup') add(1, mount.mountPoint, mount.options)
   for (const mount of mounts) {
     if (mount.fsType !== 'cgroup2') continue
-    const offered = unified(mount.mountPoint)
+    const offered = offeredAt(mount.mountPoint)
     // version 2 accounts CPU time with or without its controller
     add(2, mount.mountPoint, offered.includes('memory') ? [...offered, 'cpuacct'] : offered)
   }
+  const unified = mounts.find(({ fsType }) => fsType === 'cgroup2')
+  if (unified && !found.some(({ version }) => version === 2)) found.push({ version: 2, path: unified.mountPoint, controllers: [] })
   return found
 }
 
@@ -65,10 +70,11 @@ export function planLimits(hierarchy: Hierarchy, limits: CgroupLimits): readonly
 
 /**
  * The cgroups of one runtime, all below `biplane/<owner>` of each hierarchy; nothing outside of it is ever touched. One cgroup for each start
- * of a container: `<podUid>/<container>.<restart>`.
+ * of a container: `<podUid>/<container>.<restart>`. In the tree of version 2 the pod's own stays as long as the pod: the kernel knows it by a number that a
+ * successor of the same name would not have.
  */
 export class Cgroups {
-  readonly #hierarchies: readonly Hierarchy[]
+  #hierarchies: readonly Hierarchy[]
   readonly #owner: string
 
   /** @param owner unique on this machine */
@@ -77,9 +83,40 @@ export class Cgroups {
     this.#owner = owner
   }
 
-  /** Makes the common parents. Throws when the machine does not let us. */
+  /** Makes the common parents. Throws when the machine does not let us; a tree that controls nothing is done without then. */
   prepare(): void {
-    for (const hierarchy of this.#hierarchies) this.#makeParents(hierarchy, [])
+    this.#hierarchies = this.#hierarchies.filter((hierarchy) => {
+      try {
+        this.#makeParents(hierarchy, [])
+        return true
+      } catch (error) {
+        if (hierarchy.controllers.length > 0) throw error
+        return false
+      }
+    })
+  }
+
+  /** The pod's own cgroup of version 2, which all of its containers are in; undefined: there is none here. */
+  podDir(podUid: string): string | undefined {
+    const unified = this.#hierarchies.find(({ version }) => version === 2)
+    return unified && join(unified.path, 'biplane', this.#owner, podUid)
+  }
+
+  /** Makes the pod's own cgroup, before its first container. */
+  createPod(podUid: string): void {
+    for (const hierarchy of this.#hierarchies) if (hierarchy.version === 2) this.#makeParents(hierarchy, [podUid])
+  }
+
+  /** Removes the pod's own cgroup, after its last container. */
+  removePod(podUid: string): void {
+    const dir = this.podDir(podUid)
+    if (dir !== undefined) removeDir(dir)
+  }
+
+  /** Pods that have a cgroup of their own. */
+  listPods(): readonly string[] {
+    const unified = this.#hierarchies.find(({ version }) => version === 2)
+    return unified ? subdirs(join(unified.path, 'biplane', this.#owner)) : []
   }
 
   /** Makes the cgroups of a container with its limits. */
@@ -127,11 +164,11 @@ export class Cgroups {
     return pids.size > 0
   }
 
-  /** Removes the container's cgroups, and the pod's when they are empty then. What is still busy stays, for the next call. */
+  /** Removes the container's cgroups, and those of version 1 of the pod when they are empty then. What is still busy stays, for the next call. */
   remove(podUid: string, name: string): void {
     for (const hierarchy of this.#hierarchies) {
       const pod = join(hierarchy.path, 'biplane', this.#owner, podUid)
-      if (removeDir(join(pod, name))) removeDir(pod)
+      if (removeDir(join(pod, name)) && hierarchy.version === 1) removeDir(pod)
     }
   }
 

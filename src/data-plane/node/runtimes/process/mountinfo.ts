@@ -1,6 +1,8 @@
 /** A mount of this mount namespace. */
 export interface MountInfo {
   readonly mountPoint: string
+  /** What of the file system is seen there: `/` is all of it. */
+  readonly root: string
   readonly fsType: string
   /** Super block options, such as the controllers of a v1 cgroup hierarchy. */
   readonly options: readonly string[]
@@ -15,7 +17,8 @@ export function parseMountInfo(text: string): readonly MountInfo[] {
     if (separator === -1) continue
     const mountPoint = unescape(fields[4] as string)
     mounts.delete(mountPoint)
-    mounts.set(mountPoint, { mountPoint, fsType: fields[separator + 1] ?? '', options: (fields[separator + 3] ?? '').split(',') })
+    const root = unescape(fields[3] as string)
+    mounts.set(mountPoint, { mountPoint, root, fsType: fields[separator + 1] ?? '', options: (fields[separator + 3] ?? '').split(',') })
   }
   return [...mounts.values()]
 }

@@ -23,6 +23,7 @@ import { ContainerMonitor } from './container-monitor.ts'
 import type { ContainerRecord } from './container-record.ts'
 import { ContainerStore } from './container-store.ts'
 import { runCommand } from './exec.ts'
+import { POD_LEVEL } from './cgroups.ts'
 import { detectHost, type Host, type User } from './host.ts'
 import { planExec, planShim } from './launch.ts'
 import { cgroupName, containerId, Layout, parseCgroupName, parseContainerId } from './layout.ts'
@@ -108,19 +109,20 @@ class ProcessRuntime implements Runtime {
   }
 
   async listPods(): Promise<readonly RuntimePod[]> {
-    const { containers, monitor } = await this.#open()
+    const parts = await this.#open()
+    const { containers, monitor } = parts
     return this.#pods.list().map(({ sandbox, pod }) => {
       const records = containers.ofPod(sandbox.podUid)
       for (const record of records) monitor.refresh(record)
-      return { sandbox, pod, containers: records.map((record) => record.status()) }
+      return { sandbox: withCgroup(sandbox, pod, parts), pod, containers: records.map((record) => record.status()) }
     })
   }
 
   async ensureSandbox(pod: Pod): Promise<Sandbox> {
-    const { containers } = await this.#open()
+    const parts = await this.#open()
     const sandbox = this.#pods.ensure(pod)
-    await this.#attach(pod, sandbox, containers)
-    return sandbox
+    await this.#attach(pod, sandbox, parts.containers)
+    return withCgroup(sandbox, pod, parts)
   }
 
   async createContainer(sandbox: Sandbox, container: ResolvedContainer): Promise<string> {
@@ -185,6 +187,7 @@ class ProcessRuntime implements Runtime {
     const records = parts.containers.ofPod(podUid)
     for (const record of records) this.#assertEnded(parts, record)
     await Promise.all(records.map((record) => this.#remove(parts, record)))
+    parts.host.cgroups?.removePod(podUid)
     await this.#network?.detach(podUid)
     await this.#pods.remove(podUid)
   }
@@ -277,9 +280,11 @@ class ProcessRuntime implements Runtime {
       return key && !record?.isStarted ? [key] : []
     })
     const work = [...(leftBehind ?? ended.map((record) => record.key)).map((key) => strays.sweep(key)), this.#pods.emptyTrash()]
-    Promise.all(work).catch((error: unknown) =>
-      this.#options.log.warn('cannot clean up after an earlier agent', { error: messageOf(error) }),
-    )
+    Promise.all(work)
+      .then(() => {
+        for (const uid of host.cgroups?.listPods() ?? []) if (!this.#pods.get(uid)) host.cgroups?.removePod(uid)
+      })
+      .catch((error: unknown) => this.#options.log.warn('cannot clean up after an earlier agent', { error: messageOf(error) }))
   }
 
   #launch(parts: Parts, record: ContainerRecord): void {
@@ -328,6 +333,19 @@ class ProcessRuntime implements Runtime {
     // gone already, unless it lies in shared memory
     await rm(containers.rootfs(record.key), { recursive: true, force: true })
   }
+}
+
+/**
+ * A pod of the machine's network with its cgroup, where each of its processes is in that: some that an earlier version has started may not be, and what is
+ * not known for the pod's own would be taken for a stranger.
+ */
+function withCgroup(sandbox: Sandbox, pod: Pod, { host, containers }: Parts): Sandbox {
+  const path = host.cgroups?.podDir(sandbox.podUid)
+  if (path === undefined || sandbox.networkNamespace !== undefined || pod.spec?.hostNetwork) return sandbox
+  const running = containers.ofPod(sandbox.podUid).filter((record) => record.isStarted)
+  if (running.some(({ config }) => !config.surroundings.cgroups.some((dir) => dir.startsWith(`${path}/`)))) return sandbox
+  host.cgroups?.createPod(sandbox.podUid)
+  return { ...sandbox, cgroup: { path, level: POD_LEVEL } }
 }
 
 /** A pod as its network knows it: a process of it keeps its namespace, whatever becomes of the name. */

@@ -1,0 +1,124 @@
+import { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import { release } from 'node:os'
+import type { Pod } from '../../../api/generated/types.ts'
+import { messageOf } from '../../../base/errors.ts'
+import type { Logger } from '../../../base/log.ts'
+import { isHosted } from '../../../policy/traffic/model/index.ts'
+import type { Nft } from '../../forwarding/contract.ts'
+import type { PodProtection } from '../network/pod-protection.ts'
+import type { PodCgroup } from '../runtime.ts'
+import { parseMountInfo } from '../runtimes/process/mountinfo.ts'
+import { cgroupProblem, compileCgroupInterception, type CgroupPod } from './plan-cgroup-interception.ts'
+import { isIntercepted } from './plan-interception.ts'
+
+export interface CgroupInterceptionOptions {
+  /** Name of the node's table, which nobody else on this machine has. */
+  readonly table: string
+  /** Opens the kernel's tables. Throws where that is not possible. */
+  readonly openNft: () => Pick<Nft, 'run' | 'close'>
+  readonly log: Logger
+}
+
+/** Said of nodes where nothing is intercepted. */
+export const STRICT_IS_THEIRS = 'plain text can go past sidecars on this node: strict is theirs alone'
+
+/**
+ * Leads what others dial at the addresses of meshed pods to their sidecars, where pods share the network of the node: by the cgroup that a socket is of. What is in
+ * force stays while the agent is away; the next one replaces it as a whole. Where the machine cannot do that, pods start without: strict is their sidecar's alone.
+ */
+export class CgroupInterception implements PodProtection {
+  readonly #options: CgroupInterceptionOptions
+  readonly #pods = new Map<string, CgroupPod>()
+  #nft: Pick<Nft, 'run' | 'close'> | undefined
+  #next: Promise<void> | undefined
+  #tail: Promise<void>
+  #begin: () => void = () => {}
+
+  constructor(options: CgroupInterceptionOptions) {
+    this.#options = options
+    this.#tail = new Promise((resolve) => (this.#begin = resolve))
+  }
+
+  /** All pods that an earlier agent has left have been asked for. Nothing is changed before: its rules hold until then. */
+  async begin(): Promise<void> {
+    this.#nft = await this.#open()
+    this.#begin()
+    // what is left of pods that are gone
+    await this.#commit().catch((error: unknown) => this.#options.log.warn('the table of the mesh is as it was', told(error)))
+  }
+
+  async protect(pod: Pod, ips: readonly string[], cgroup?: PodCgroup): Promise<void> {
+    const { uid = '' } = pod.metadata
+    const [ip] = ips
+    if (ip === undefined) return
+    let isChanged = false
+    // its address may have been another's a moment ago
+    for (const [other, { ip: taken }] of this.#pods) if (taken === ip && other !== uid) isChanged = this.#pods.delete(other)
+    // the proxy of a node is in no pod's cgroup
+    if (cgroup && isIntercepted(pod) && !isHosted(pod.metadata.annotations)) {
+      this.#pods.set(uid, { pod, ip, cgroup })
+      isChanged = true
+    }
+    if (isChanged) await this.#commit()
+  }
+
+  release(podUid: string): void {
+    if (!this.#pods.delete(podUid)) return
+    // the next change takes it along
+    this.#commit().catch((error: unknown) => this.#options.log.warn('rules of a pod that has ended are left', { podUid, ...told(error) }))
+  }
+
+  /** Takes the table away: the node's workloads have ended for good. */
+  async remove(): Promise<void> {
+    this.#pods.clear()
+    if (this.#nft) await this.#commit()
+  }
+
+  close(): void {
+    this.#nft?.close()
+  }
+
+  /** Resolves when the table is as the pods of now want it; one transaction for all who ask meanwhile. */
+  #commit(): Promise<void> {
+    if (this.#next) return this.#next
+    const next = this.#tail.then(async () => {
+      this.#next = undefined
+      const pods = [...this.#pods.values()].map(({ cgroup, ...pod }) => ({
+        ...pod,
+        ...(cgroup && existsSync(cgroup.path) ? { cgroup } : {}),
+      }))
+      await this.#nft?.run(compileCgroupInterception(this.#options.table, pods))
+    })
+    this.#next = next
+    this.#tail = next.catch(() => {})
+    return next
+  }
+
+  /** @returns undefined where it is not possible, which is told */
+  async #open(): Promise<Pick<Nft, 'run' | 'close'> | undefined> {
+    const { openNft, table, log } = this.#options
+    const without = (problem: string): undefined => {
+      log.info(STRICT_IS_THEIRS, { problem })
+      return undefined
+    }
+    let nft: Pick<Nft, 'run' | 'close'> | undefined
+    try {
+      const mounts = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'))
+      const problem = cgroupProblem({ mounts, namespace: readlinkSync('/proc/self/ns/cgroup'), release: release() })
+      if (problem !== undefined) return without(problem)
+      const root = mounts.find(({ fsType }) => fsType === 'cgroup2')?.mountPoint ?? ''
+      nft = openNft()
+      const trial = `${table}-trial`
+      const pod = { metadata: { name: trial }, spec: { containers: [] } }
+      const text = compileCgroupInterception(trial, [{ pod, ip: '127.0.0.1', cgroup: { path: `${root}/biplane`, level: 1 } }])
+      // one transaction that ends where it began: it says what the kernel can
+      await nft.run(`${text}${compileCgroupInterception(trial, [])}`)
+      return nft
+    } catch (error) {
+      nft?.close()
+      return without(messageOf(error))
+    }
+  }
+}
+
+const told = (error: unknown): { readonly error: string } => ({ error: messageOf(error) })
