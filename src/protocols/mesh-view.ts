@@ -27,6 +27,8 @@ export interface ProxyStatusView {
   readonly connected: boolean
   /** RFC 3339, of the connection of now or the last one. */
   readonly since?: string
+  /** Of sidecars: `kernel` where nothing gets past it to its application, `proxy` where plain text that does not come to it does, strict or not. */
+  readonly strictBy?: 'kernel' | 'proxy'
   readonly types: readonly TypeStatusView[]
 }
 

@@ -15,6 +15,7 @@ import { lifeLeft, requestIdentity, type NodeIdentity } from '../../data-plane/n
 import { TokenCache } from '../../data-plane/node/api-sync/token-cache.ts'
 import { LastGoodList } from '../../data-plane/node/api-sync/last-good.ts'
 import { openNft } from '../../data-plane/forwarding/nft/index.ts'
+import { INTERCEPTION_ANNOTATION } from '../../policy/traffic/model/index.ts'
 import { MESH_SOCKET, MESH_SOCKET_VARIABLE } from '../../protocols/mesh-link.ts'
 import { runNodeLink } from '../../data-plane/node/link/dial-link.ts'
 import { createLinkServer } from '../../data-plane/node/link/link-server.ts'
@@ -116,13 +117,17 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     userAgent: 'biplane-node',
   })
   const client = createClient(transport)
+  const root = podUser !== undefined
+  const byCgroup = network ? undefined : await openCgroupInterception({ runtime, pods: layout.pods, root, log })
   const node = {
     ...describeMachine(options.name, {
       addresses,
       ...(options.labels ? { labels: options.labels } : {}),
       ...(options.maxPods ? { maxPods: options.maxPods } : {}),
     }),
-    ...(network ? { annotations: network.annotations, podCidrs: network.podCidrs } : {}),
+    ...(network
+      ? { annotations: network.annotations, podCidrs: network.podCidrs }
+      : { annotations: { [INTERCEPTION_ANNOTATION]: byCgroup ? 'cgroup' : 'none' } }),
   }
   const started = await network?.start(client, (parts) =>
     openPacketPlane({
@@ -135,9 +140,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
       stopAtEnd: () => options.stopWorkloads?.() ?? false,
     }),
   )
-  const root = podUser !== undefined
   const envoy = findEnvoy(options.env)
-  const byCgroup = network ? undefined : openCgroupInterception({ pods: layout.pods, root, log })
   const hosted = openHostedPods({
     dataDir: options.dataDir,
     name: options.name,

@@ -11,6 +11,7 @@ const proxy: ProxyStatusView = {
   kind: 'sidecar',
   dataPlane: 'biplane',
   connected: true,
+  strictBy: 'kernel',
   since: new Date(NOW - 60_000).toISOString(),
   types: [
     { type: 'listener', resources: 3, acked: 'x' },
@@ -24,8 +25,8 @@ it('shows proxies with what they have in force', () => {
       .split('\n')
       .map((line) => line.trimEnd()),
   ).toEqual([
-    'NAMESPACE   PROXY   KIND      DATA-PLANE   NODE   STATE    AGE   LISTENER   ROUTE   CLUSTER   ENDPOINTS   REFUSED',
-    'shop        web-1   sidecar   biplane      a      Synced   60s   3          -       2         -',
+    'NAMESPACE   PROXY   KIND      DATA-PLANE   NODE   STATE    AGE   LISTENER   ROUTE   CLUSTER   ENDPOINTS   STRICT-BY   REFUSED',
+    'shop        web-1   sidecar   biplane      a      Synced   60s   3          -       2         -           kernel',
     '',
   ])
   expect(proxiesTable({ proxies: [] }, { wide: false, nowMs: NOW })).toBe('')

@@ -15,7 +15,7 @@ export function proxiesTable({ proxies }: ProxiesAnswer, options: { readonly wid
     'NODE',
     'STATE',
     'AGE',
-    ...(options.wide ? TYPES.map((type) => type.toUpperCase()) : []),
+    ...(options.wide ? [...TYPES.map((type) => type.toUpperCase()), 'STRICT-BY'] : []),
     'REFUSED',
   ]
   const rows = proxies.map((proxy) => [
@@ -26,7 +26,7 @@ export function proxiesTable({ proxies }: ProxiesAnswer, options: { readonly wid
     proxy.node,
     stateOf(proxy),
     ageSince(proxy.since, options.nowMs),
-    ...(options.wide ? TYPES.map((type) => countOf(proxy, type)) : []),
+    ...(options.wide ? [...TYPES.map((type) => countOf(proxy, type)), proxy.strictBy ?? '-'] : []),
     refusalsOf(proxy),
   ])
   return formatTable([head, ...rows])

@@ -10,7 +10,7 @@ import type { Pod } from '../../../api/generated/types.ts'
 import type { KubeObject } from '../../../api/meta/object.ts'
 import type { CompiledProxy } from '../../../policy/traffic/compile/index.ts'
 import type { Finding, ProxyView } from '../../../policy/traffic/input/index.ts'
-import { originName, proxyName } from '../../../policy/traffic/model/index.ts'
+import { INTERCEPTION_ANNOTATION, isHosted, originName, proxyName } from '../../../policy/traffic/model/index.ts'
 import { REPORT_CALLS_PATH } from '../../../protocols/mesh-link.ts'
 import type { VerifiedToken } from '../../pki/index.ts'
 import { MeshAuthorities, secretAuthorityStore } from '../../pki/mesh/index.ts'
@@ -350,7 +350,17 @@ export class MeshControl {
     })
   }
 
+  /** Whether all that comes in to a proxy's application passes it, so that it sees who speaks plain text, and strict holds without it. */
+  seesAll({ namespace, pod, node, ips, dataPlane }: ProxyView): boolean {
+    if (dataPlane === 'grpc') return false
+    if (ips[0]?.startsWith('127.') === false) return true
+    const isHere = this.#lists.nodes.get(node)?.metadata.annotations?.[INTERCEPTION_ANNOTATION] === 'cgroup'
+    return isHere && !isHosted(this.#lists.pods.get(`${namespace}/${pod}`)?.metadata.annotations)
+  }
+
   #podAt(address: string): string | undefined {
+    // whoever shares the network of a node and binds nothing: any process of it
+    if (address === '127.0.0.1') return undefined
     const [pod, other] = this.#lists.podsAt(address).filter(({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed')
     return pod && !other ? `${pod.metadata.namespace}/${pod.metadata.name}` : undefined
   }

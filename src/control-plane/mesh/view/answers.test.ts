@@ -80,11 +80,12 @@ describe('proxies', () => {
   }
 
   it('are listed whether they have come or not, and with what they said', () => {
-    const { proxies } = proxiesAnswer([proxy('web'), proxy('cart')], [truth, { ...truth, proxy: 'gone.shop' }])
+    const { proxies } = proxiesAnswer([proxy('web'), proxy('cart')], [truth, { ...truth, proxy: 'gone.shop' }], ({ pod }) => pod === 'web')
     expect(proxies.map(({ pod, connected, since }) => [pod, connected, since])).toEqual([
       ['cart', false, undefined],
       ['web', true, '1970-01-01T00:00:00.000Z'],
     ])
+    expect(proxies.map(({ strictBy }) => strictBy)).toEqual(['proxy', 'kernel'])
     expect(proxies[1]?.types).toEqual([
       {
         type: 'listener',

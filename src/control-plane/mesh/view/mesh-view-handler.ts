@@ -64,7 +64,7 @@ function decoded(text: string): string {
 }
 
 const ANSWERS: ReadonlyMap<string, Answer> = new Map<string, Answer>([
-  ['proxies', ({ control }) => proxiesAnswer(control.proxies.values(), control.xds.view())],
+  ['proxies', ({ control }) => proxiesAnswer(control.proxies.values(), control.xds.view(), (proxy) => control.seesAll(proxy))],
   ['config', config],
   ['explain', explain],
   ['strict', strict],
@@ -91,10 +91,10 @@ function seen(
 }
 
 function strict({ control, built }: Mesh): unknown {
-  const isIntercepted = ({ ips }: ProxyView): boolean => ips[0]?.startsWith('127.') === false
+  const isIntercepted = (proxy: ProxyView): boolean => control.seesAll(proxy)
   const why = built.proxies.some(isIntercepted)
     ? 'no proxy tells of the calls that it has seen'
-    : 'nothing is intercepted on a loopback network, so plain text goes past proxies'
+    : 'nothing is intercepted on the nodes of these proxies (`biplane proxies -o wide`), so plain text goes past them'
   return strictAnswer(seen(control, isIntercepted) ?? why, { world: built.world, proxies: built.proxies, pods: control.pods.list() })
 }
 

@@ -3,10 +3,20 @@ import { compareText } from '../../../policy/traffic/gateway-api/index.ts'
 import type { ProxyView } from '../../../policy/traffic/input/index.ts'
 import type { ProxyTruth, ProxyTypeTruth } from '../xds/index.ts'
 
-/** Every proxy that there should be, by namespace and pod, with what it has confirmed: those that have never come are not connected and have no types. */
-export function proxiesAnswer(proxies: Iterable<ProxyView>, truths: readonly ProxyTruth[]): ProxiesAnswer {
+/**
+ * Every proxy that there should be, by namespace and pod, with what it has confirmed: those that have never come are not connected and have no types.
+ * @param seesAll whether the kernel leads all that comes in to a proxy
+ */
+export function proxiesAnswer(
+  proxies: Iterable<ProxyView>,
+  truths: readonly ProxyTruth[],
+  seesAll: (proxy: ProxyView) => boolean,
+): ProxiesAnswer {
   const byName = new Map(truths.map((truth) => [truth.proxy, truth]))
-  const views = [...proxies].map((proxy) => statusOf(proxy, byName.get(proxy.name)))
+  const views = [...proxies].map((proxy) => ({
+    ...statusOf(proxy, byName.get(proxy.name)),
+    ...(proxy.kind === 'sidecar' ? { strictBy: seesAll(proxy) ? ('kernel' as const) : ('proxy' as const) } : {}),
+  }))
   return { proxies: views.sort((a, b) => compareText(a.namespace, b.namespace) || compareText(a.pod, b.pod)) }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { Pod } from '../../../api/generated/types.ts'
 import { silentLogger } from '../../../base/log.ts'
-import { CgroupInterception } from './cgroup-interception.ts'
+import { CgroupInterception, cgroupInterceptionProblem } from './cgroup-interception.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'biplane-cgroup-'))
 afterAll(() => rmSync(dir, { recursive: true }))
@@ -38,7 +38,7 @@ function lab(run: (text: string) => Promise<void> = () => Promise.resolve()): {
     },
     close: () => {},
   }
-  return { interception: new CgroupInterception({ table: 't', openNft: () => nft, log: silentLogger }), done }
+  return { interception: new CgroupInterception({ table: 't', nft, log: silentLogger }), done }
 }
 
 test('an earlier table is replaced once, by the pods that were found: none is left without rules in between', async () => {
@@ -107,9 +107,7 @@ test('a pod whose cgroup has gone does not keep others from being protected', as
   expect(texts.at(-1)).not.toContain('gone')
 })
 
-test('a machine whose kernel refuses such rules starts pods without', async () => {
-  const { interception, done } = lab(() => Promise.reject(new Error('no such expression')))
-  await interception.begin()
-  await interception.protect(meshed('a'), [IP], cgroup)
-  expect(done).toEqual([])
+test('a machine whose kernel refuses such rules cannot do it, and says why', async () => {
+  const nft = { run: () => Promise.reject(new Error('no such expression')), close: () => {} }
+  expect(await cgroupInterceptionProblem({ nft, table: 't' })).toMatch(/cgroup|no such expression/)
 })

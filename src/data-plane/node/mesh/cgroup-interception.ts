@@ -14,25 +14,22 @@ import { isIntercepted } from './plan-interception.ts'
 export interface CgroupInterceptionOptions {
   /** Name of the node's table, which nobody else on this machine has. */
   readonly table: string
-  /** Opens the kernel's tables. Throws where that is not possible. */
-  readonly openNft: () => Pick<Nft, 'run' | 'close'>
+  /** The kernel's tables, of the node's own namespace. */
+  readonly nft: Pick<Nft, 'run' | 'close'>
   readonly log: Logger
 }
 
-/** Said of nodes where nothing is intercepted. */
-export const STRICT_IS_THEIRS = 'plain text can go past sidecars on this node: strict is theirs alone'
-
 /**
  * Leads what others dial at the addresses of meshed pods to their sidecars, where pods share the network of the node: by the cgroup that a socket is of. What is in
- * force stays while the agent is away; the next one replaces it as a whole. Where the machine cannot do that, pods start without: strict is their sidecar's alone.
+ * force stays while the agent is away; the next one replaces it as a whole.
  */
 export class CgroupInterception implements PodProtection {
   readonly #options: CgroupInterceptionOptions
   readonly #pods = new Map<string, CgroupPod>()
-  #nft: Pick<Nft, 'run' | 'close'> | undefined
   #next: Promise<void> | undefined
   #tail: Promise<void>
   #begin: () => void = () => {}
+  #hasBegun = false
 
   constructor(options: CgroupInterceptionOptions) {
     this.#options = options
@@ -41,8 +38,8 @@ export class CgroupInterception implements PodProtection {
 
   /** All pods that an earlier agent has left have been asked for. Nothing is changed before: its rules hold until then. */
   async begin(): Promise<void> {
-    this.#nft = await this.#open()
     this.#begin()
+    this.#hasBegun = true
     // what is left of pods that are gone
     await this.#commit().catch((error: unknown) => this.#options.log.warn('the table of the mesh is as it was', told(error)))
   }
@@ -71,11 +68,11 @@ export class CgroupInterception implements PodProtection {
   /** Takes the table away: the node's workloads have ended for good. */
   async remove(): Promise<void> {
     this.#pods.clear()
-    if (this.#nft) await this.#commit()
+    if (this.#hasBegun) await this.#commit()
   }
 
   close(): void {
-    this.#nft?.close()
+    this.#options.nft.close()
   }
 
   /** Resolves when the table is as the pods of now want it; one transaction for all who ask meanwhile. */
@@ -87,37 +84,32 @@ export class CgroupInterception implements PodProtection {
         ...pod,
         ...(cgroup && existsSync(cgroup.path) ? { cgroup } : {}),
       }))
-      await this.#nft?.run(compileCgroupInterception(this.#options.table, pods))
+      await this.#options.nft.run(compileCgroupInterception(this.#options.table, pods))
     })
     this.#next = next
     this.#tail = next.catch(() => {})
     return next
   }
+}
 
-  /** @returns undefined where it is not possible, which is told */
-  async #open(): Promise<Pick<Nft, 'run' | 'close'> | undefined> {
-    const { openNft, table, log } = this.#options
-    const without = (problem: string): undefined => {
-      log.info(STRICT_IS_THEIRS, { problem })
-      return undefined
-    }
-    let nft: Pick<Nft, 'run' | 'close'> | undefined
-    try {
-      const mounts = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'))
-      const problem = cgroupProblem({ mounts, namespace: readlinkSync('/proc/self/ns/cgroup'), release: release() })
-      if (problem !== undefined) return without(problem)
-      const root = mounts.find(({ fsType }) => fsType === 'cgroup2')?.mountPoint ?? ''
-      nft = openNft()
-      const trial = `${table}-trial`
-      const pod = { metadata: { name: trial }, spec: { containers: [] } }
-      const text = compileCgroupInterception(trial, [{ pod, ip: '127.0.0.1', cgroup: { path: `${root}/biplane`, level: 1 } }])
-      // one transaction that ends where it began: it says what the kernel can
-      await nft.run(`${text}${compileCgroupInterception(trial, [])}`)
-      return nft
-    } catch (error) {
-      nft?.close()
-      return without(messageOf(error))
-    }
+/** Why the machine cannot do that; undefined: it can. To be asked once the cgroups of the node's pods have a parent. */
+export async function cgroupInterceptionProblem({
+  nft,
+  table,
+}: Pick<CgroupInterceptionOptions, 'nft' | 'table'>): Promise<string | undefined> {
+  try {
+    const mounts = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'))
+    const problem = cgroupProblem({ mounts, namespace: readlinkSync('/proc/self/ns/cgroup'), release: release() })
+    if (problem !== undefined) return problem
+    const root = mounts.find(({ fsType }) => fsType === 'cgroup2')?.mountPoint ?? ''
+    const trial = `${table}-trial`
+    const pod = { metadata: { name: trial }, spec: { containers: [] } }
+    const text = compileCgroupInterception(trial, [{ pod, ip: '127.0.0.1', cgroup: { path: `${root}/biplane`, level: 1 } }])
+    // one transaction that ends where it began
+    await nft.run(`${text}${compileCgroupInterception(trial, [])}`)
+    return undefined
+  } catch (error) {
+    return messageOf(error)
   }
 }
 

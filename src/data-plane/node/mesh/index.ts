@@ -10,7 +10,7 @@
  *
  * A pod whose agent is away keeps its sidecar, its rules and its identity; the sidecar asks for changes again when the agent is back.
  */
-export { CgroupInterception, STRICT_IS_THEIRS } from './cgroup-interception.ts'
+export { CgroupInterception, cgroupInterceptionProblem } from './cgroup-interception.ts'
 export { askReady } from './ask-ready.ts'
 export { hostedLayout, type HostedLayout, type HostedPod } from './hosted-pod.ts'
 export { HostedPods, type HostedPodsOptions, type PodProxies } from './hosted-pods.ts'

@@ -83,3 +83,6 @@ export function injectionOf(labels: Readonly<Record<string, string>> | undefined
   }
   return undefined
 }
+
+/** Of a node whose pods share its network: `cgroup` where the kernel leads what is dialled at a pod to its sidecar, `none` where plain text goes past sidecars. */
+export const INTERCEPTION_ANNOTATION = 'biplane.dev/mesh-interception'
