@@ -22,12 +22,14 @@ const missing = [needed.missing, loopbackIntercepts() ? '' : 'needs nft and cgro
 const SERVER = `
 const { createServer } = require('node:http')
 const answer = (request, response) => response.end(request.headers['x-request-id'] === undefined ? 'direct' : 'led')
-for (const port of [5050, 9000]) createServer(answer).listen(port, process.env.BIPLANE_POD_IP)`
+for (const port of [5050, 9000, 9001]) createServer(answer).listen(port, process.env.BIPLANE_POD_IP)`
+
+const EXCLUDED = { 'traffic.kuma.io/exclude-inbound-ports': '9000', 'traffic.kuma.io/exclude-outbound-ports': '9001' }
 
 const server = (name: string): Pod => ({
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: { name, namespace: 'shop', labels: { app: name }, annotations: { 'traffic.kuma.io/exclude-inbound-ports': '9000' } },
+  metadata: { name, namespace: 'shop', labels: { app: name }, annotations: EXCLUDED },
   spec: {
     terminationGracePeriodSeconds: 1,
     containers: [
@@ -80,20 +82,23 @@ describe.skipIf(missing !== '')(`interception in a loopback network${missing ===
     expect(await ask(ipOf('one'), 5050)).toBe('led')
     expect(await ask(ipOf('one'), 9000)).toBe('direct')
     expect(cgroupsOf(pods.get('one'))).toHaveLength(1)
-    const [dir = ''] = cgroupsOf(pods.get('one'))
-    // as a process of the pod: in a cgroup below the pod's own
-    const own = await promisify(execFile)('bash', [
-      '-c',
-      `mkdir ${dir}/test && echo 0 > ${dir}/test/cgroup.procs && exec 3<>/dev/tcp/${ipOf('one')}/5050 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && timeout 5 tail -n 1 <&3`,
-    ])
-    rmdirSync(join(dir, 'test'))
-    expect(own.stdout).toBe('direct')
+    expect(await askAs(pods.get('one'), ipOf('one'))).toBe('direct')
     expect([...(await guarded())].sort()).toEqual([ipOf('one'), ipOf('two')].sort())
   })
 
-  test('what is strict stays strict while its agent is dead, and after the next one has come', async () => {
+  test('what an application dials at other pods is led to its own sidecar: by mutual TLS to those of the mesh, as it is to others', async () => {
+    const spec = { clusterIP: 'None', selector: { app: 'one' }, ports: [{ name: 'http', port: 5050, appProtocol: 'http' }] }
+    await apply({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'one', namespace: 'shop' }, spec })
     await apply(meshPolicy('MeshTLS', 'strict', { app: 'one' }, [{ default: { mode: 'Strict' } }]))
     await poll('plain text is refused', async () => ((await ask(ipOf('one'), 5050)) === 'ECONNRESET' ? true : undefined))
+    await poll('the other pod gets in', async () => ((await askAs(pods.get('two'), ipOf('one'))) === 'led' ? true : undefined))
+    expect(await askAs(pods.get('one'), ipOf('two'))).toBe('led')
+    // past its own sidecar by a port that it leaves alone, but not past that of the other
+    expect(await askAs(pods.get('two'), ipOf('one'), 9001)).toBe('')
+    expect(await askAs(pods.get('two'), ipOf('one'), 9000)).toBe('direct')
+  })
+
+  test('what is strict stays strict while its agent is dead, and after the next one has come', async () => {
     const answers = new Set<string>()
     const over = new AbortController()
     const asking = (async () => {
@@ -153,6 +158,17 @@ function ask(host: string, port: number): Promise<string> {
     request.on('timeout', () => request.destroy(new Error('no answer')))
     request.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
   })
+}
+
+/** As `ask`, from a process of a pod: of a cgroup below the pod's own. '' where there is no answer. */
+async function askAs(pod: Pod | undefined, host: string, port = 5050): Promise<string> {
+  const [dir = ''] = cgroupsOf(pod)
+  const own = join(dir, 'test')
+  const request = `exec 3<>/dev/tcp/${host}/${port} && printf 'GET / HTTP/1.0\\r\\nhost: x\\r\\n\\r\\n' >&3 && timeout 5 tail -n 1 <&3`
+  const script = `mkdir ${own} && echo 0 > ${own}/cgroup.procs && { ${request} || true; }`
+  const { stdout } = await promisify(execFile)('bash', ['-c', script])
+  rmdirSync(own)
+  return stdout
 }
 
 /** The cgroup of version 2 that a pod has, where it has one; with more of that name by other nodes of the machine. */

@@ -59,14 +59,34 @@ test.each<[string, CgroupPod, string[]]>([
 
 test('all pods of a node are one transaction, in a table that replaces what was there', () => {
   const text = compileCgroupInterception('biplane-mesh-0', [
-    { pod: pod(), ip: '127.64.1.2', cgroup: at('/sys/fs/cgroup/biplane/n/a') },
+    { pod: pod({ 'traffic.kuma.io/exclude-outbound-ports': '5432' }), ip: '127.64.1.2', cgroup: at('/sys/fs/cgroup/biplane/n/a') },
     { pod: pod(), ip: '127.64.1.3', cgroup: at('/sys/fs/cgroup/biplane/n/b') },
+    { pod: pod(), ip: '127.64.1.4' },
   ])
   expect(text.split('\n').slice(0, 3)).toEqual(['table ip biplane-mesh-0', 'delete table ip biplane-mesh-0', 'table ip biplane-mesh-0 {'])
   expect(text.match(/^table|^delete/gm)).toHaveLength(3)
   expect(rules(text, 'output')).toEqual([
     'type nat hook output priority -100; policy accept;',
-    'tcp flags & (fin | syn | rst | ack) == syn ip daddr vmap { 127.64.1.2 : goto in-127.64.1.2, 127.64.1.3 : goto in-127.64.1.3 }',
+    'meta l4proto != tcp return',
+    'tcp flags & (fin | syn | rst | ack) != syn return',
+    'meta skuid != 5678 ip daddr 127.64.0.0/16 socket cgroupv2 level 3 vmap { "biplane/n/a" : jump out-127.64.1.2, "biplane/n/b" : jump out-127.64.1.3 }',
+    'ip daddr vmap { 127.64.1.2 : goto in-127.64.1.2, 127.64.1.3 : goto in-127.64.1.3, 127.64.1.4 : goto in-127.64.1.4 }',
+  ])
+  expect(rules(text, 'out-127.64.1.2')).toEqual([
+    'ip daddr 127.64.1.2 return',
+    'tcp dport { 5432 } return',
+    'meta l4proto tcp dnat to 127.64.1.2:15001',
+  ])
+  expect(rules(text, 'out-127.64.1.3')).toEqual(['ip daddr 127.64.1.3 return', 'meta l4proto tcp dnat to 127.64.1.3:15001'])
+  expect(rules(text, 'out-127.64.1.4')).toBeUndefined()
+})
+
+test('a node none of whose pods has a process has nothing to lead out', () => {
+  expect(rules(compileCgroupInterception('t', [{ pod: pod(), ip: '127.64.1.4' }]), 'output')).toEqual([
+    'type nat hook output priority -100; policy accept;',
+    'meta l4proto != tcp return',
+    'tcp flags & (fin | syn | rst | ack) != syn return',
+    'ip daddr vmap { 127.64.1.4 : goto in-127.64.1.4 }',
   ])
 })
 

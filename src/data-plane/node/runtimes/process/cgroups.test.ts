@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest'
-import { findHierarchies, type Hierarchy, planLimits } from './cgroups.ts'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { Cgroups, findHierarchies, type Hierarchy, planLimits } from './cgroups.ts'
 import { parseMountInfo } from './mountinfo.ts'
 
 const line = (point: string, type: string, options: string): string =>
@@ -82,4 +85,53 @@ test.each<[Hierarchy, Parameters<typeof planLimits>[1], [string, string][]]>([
   [{ version: 2, path: '/', controllers: ['cpu'] }, { cpuMillis: 1, memoryBytes: 1024 }, [['cpu.max', '1000 100000']]],
 ])('limits %#', (hierarchy, limits, expected) => {
   expect(planLimits(hierarchy, limits).map(({ file, text }) => [file, text])).toEqual(expected)
+})
+
+describe("a pod's own cgroup", () => {
+  const root = mkdtempSync(join(tmpdir(), 'biplane-cgroups-'))
+  afterAll(() => rmSync(root, { recursive: true }))
+  // plain directories do as long as nothing is limited
+  const tree = (name: string, version: 1 | 2): Hierarchy => ({ version, path: join(root, name), controllers: [] })
+  const below = (path: string): readonly string[] => (existsSync(join(root, path)) ? readdirSync(join(root, path)) : [])
+
+  test('is there before its first container and after its last, in the tree of version 2 alone', () => {
+    const cgroups = new Cgroups([tree('one', 1), tree('two', 2)], 'n')
+    cgroups.prepare()
+    cgroups.createPod('u')
+    expect([below('one/biplane/n'), below('two/biplane/n')]).toEqual([[], ['u']])
+    expect(cgroups.podDir('u')).toBe(join(root, 'two/biplane/n/u'))
+    const { ino } = statSync(join(root, 'two/biplane/n/u'))
+    for (const name of ['main.0', 'main.1']) {
+      cgroups.create('u', name, {})
+      expect(cgroups.dirs('u', name)).toEqual([join(root, 'one/biplane/n/u', name), join(root, 'two/biplane/n/u', name)])
+      cgroups.remove('u', name)
+    }
+    expect([below('one/biplane/n'), below('two/biplane/n')]).toEqual([[], ['u']])
+    expect(statSync(join(root, 'two/biplane/n/u')).ino).toBe(ino)
+    expect(cgroups.listPods()).toEqual(['u'])
+    cgroups.removePod('u')
+    cgroups.removePod('u')
+    expect([cgroups.listPods(), below('two/biplane/n')]).toEqual([[], []])
+    cgroups.removeParents()
+    expect([below('one'), below('two')]).toEqual([[], []])
+  })
+
+  test('of a pod that has processes left stays', () => {
+    const cgroups = new Cgroups([tree('busy', 2)], 'n')
+    cgroups.create('u', 'main.0', {})
+    cgroups.removePod('u')
+    cgroups.removeParents()
+    expect(cgroups.list()).toEqual([{ podUid: 'u', name: 'main.0' }])
+  })
+
+  test('is done without where its tree controls nothing and cannot be written', () => {
+    writeFileSync(join(root, 'file'), '')
+    const cgroups = new Cgroups([tree('only', 1), tree('file', 2)], 'n')
+    cgroups.prepare()
+    expect(cgroups.podDir('u')).toBeUndefined()
+    cgroups.createPod('u')
+    cgroups.removePod('u')
+    expect([cgroups.listPods(), cgroups.dirs('u', 'main.0')]).toEqual([[], [join(root, 'only/biplane/n/u/main.0')]])
+    expect(() => new Cgroups([{ ...tree('file', 2), controllers: ['cpu'] }], 'n').prepare()).toThrow('ENOTDIR')
+  })
 })
