@@ -105,9 +105,9 @@ describe.skipIf(missing !== '')(`interception in a loopback network${missing ===
       while (!over.signal.aborted) answers.add(await ask(ipOf('one'), 5050))
     })()
     const before = must(cluster.child('node'))
+    process.kill(before, 'SIGKILL')
     // somebody's rule in the node's table: the next agent's is another table
     await nft('add', 'chain', 'ip', table, 'in-192.0.2.1')
-    process.kill(before, 'SIGKILL')
     expect([...(await guarded())].sort()).toEqual([ipOf('one'), ipOf('two'), '192.0.2.1'].sort())
     await poll('another agent has replaced the table', async () => ((await guarded()).length === 2 ? true : undefined))
     expect(cluster.child('node')).not.toBe(before)
@@ -117,6 +117,12 @@ describe.skipIf(missing !== '')(`interception in a loopback network${missing ===
     expect([...answers]).toEqual(['ECONNRESET'])
     expect(await ask(ipOf('two'), 5050)).toBe('led')
     expect([...(await guarded())].sort()).toEqual([ipOf('one'), ipOf('two'), ipOf('three')].sort())
+  })
+
+  test('what another program takes away is put back', async () => {
+    await nft('delete', 'table', 'ip', table)
+    await poll('the table is back', async () => ((await guarded()).length === 3 ? true : undefined))
+    expect(await ask(ipOf('one'), 5050)).toBe('ECONNRESET')
   })
 
   test('a container that starts again is still one of its pod', async () => {

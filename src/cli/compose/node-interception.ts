@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { openNft } from '../../data-plane/forwarding/nft/index.ts'
@@ -13,9 +14,10 @@ export async function openCgroupInterception(options: {
   readonly runtime: Pick<Runtime, 'probe'>
   readonly pods: string
   readonly root: boolean
+  readonly clock: Clock
   readonly log: Logger
 }): Promise<CgroupInterception | undefined> {
-  const { runtime, pods, root, log } = options
+  const { runtime, pods, root, clock, log } = options
   const without = (problem: string): undefined => {
     log.info('plain text can go past sidecars on this node: strict is theirs alone', { problem })
     return undefined
@@ -24,9 +26,9 @@ export async function openCgroupInterception(options: {
   // makes the parent of the cgroups of pods
   await runtime.probe()
   try {
-    const of = { table: cgroupTableOf(pods), nft: openNft() }
+    const of = { table: cgroupTableOf(pods), nft: openNft({ clock }) }
     const problem = await cgroupInterceptionProblem(of)
-    if (problem === undefined) return new CgroupInterception({ ...of, log })
+    if (problem === undefined) return new CgroupInterception({ ...of, clock, log })
     of.nft.close()
     return without(problem)
   } catch (error) {

@@ -118,7 +118,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   })
   const client = createClient(transport)
   const root = podUser !== undefined
-  const byCgroup = network ? undefined : await openCgroupInterception({ runtime, pods: layout.pods, root, log })
+  const byCgroup = network ? undefined : await openCgroupInterception({ runtime, pods: layout.pods, root, clock, log })
   const node = {
     ...describeMachine(options.name, {
       addresses,
@@ -235,6 +235,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
       runNodeLink(link, signal),
       relay.run(signal),
       hosted.run(signal),
+      byCgroup?.run(signal),
       superviseNodeProxy(
         { ...options, meshSocket, root, namespaces: network !== undefined, stopAtEnd: () => options.stopWorkloads?.() ?? false },
         hosted,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { Pod } from '../../../api/generated/types.ts'
+import { FakeClock } from '../../../base/fake-clock.ts'
 import { silentLogger } from '../../../base/log.ts'
 import { CgroupInterception, cgroupInterceptionProblem } from './cgroup-interception.ts'
 
@@ -27,6 +28,7 @@ const addresses = (text: string): readonly string[] | undefined =>
 
 function lab(run: (text: string) => Promise<void> = () => Promise.resolve()): {
   interception: CgroupInterception
+  clock: FakeClock
   done: (readonly string[])[]
 } {
   const done: (readonly string[])[] = []
@@ -36,9 +38,15 @@ function lab(run: (text: string) => Promise<void> = () => Promise.resolve()): {
       const found = addresses(text)
       if (found) done.push(found)
     },
+    foreignChanges: async function* (tables: readonly string[], signal: AbortSignal) {
+      expect(tables).toEqual(['ip t'])
+      yield { family: 'ip', table: 't', pid: 1, process: 'nft' }
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    },
     close: () => {},
   }
-  return { interception: new CgroupInterception({ table: 't', nft, log: silentLogger }), done }
+  const clock = new FakeClock()
+  return { interception: new CgroupInterception({ table: 't', nft, clock, log: silentLogger }), clock, done }
 }
 
 test('an earlier table is replaced once, by the pods that were found: none is left without rules in between', async () => {
@@ -105,6 +113,26 @@ test('a pod whose cgroup has gone does not keep others from being protected', as
   await interception.protect(meshed('a'), [IP], { path: join(dir, 'gone'), level: 3 })
   expect(texts.at(-1)).toContain(`chain in-${IP}`)
   expect(texts.at(-1)).not.toContain('gone')
+})
+
+test('what another program has changed is put right, however often that takes', async () => {
+  let refusals = 2
+  const { interception, clock, done } = lab(() =>
+    done.length > 0 && refusals-- > 0 ? Promise.reject(new Error('busy')) : Promise.resolve(),
+  )
+  const first = interception.protect(meshed('a'), [IP], cgroup)
+  await interception.begin()
+  await first
+  const stop = new AbortController()
+  const running = interception.run(stop.signal)
+  for (let i = 0; i < 3; i++) {
+    await clock.advance(2_000)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(refusals).toBe(-1)
+  expect(done).toEqual([[IP], [IP]])
+  stop.abort()
+  await running
 })
 
 test('a machine whose kernel refuses such rules cannot do it, and says why', async () => {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { release } from 'node:os'
 import type { Pod } from '../../../api/generated/types.ts'
+import { sleep, type Clock } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Logger } from '../../../base/log.ts'
 import { isHosted } from '../../../policy/traffic/model/index.ts'
@@ -15,9 +16,14 @@ export interface CgroupInterceptionOptions {
   /** Name of the node's table, which nobody else on this machine has. */
   readonly table: string
   /** The kernel's tables, of the node's own namespace. */
-  readonly nft: Pick<Nft, 'run' | 'close'>
+  readonly nft: Pick<Nft, 'run' | 'foreignChanges' | 'close'>
+  readonly clock: Clock
   readonly log: Logger
 }
+
+/** Two programs that put one table right do not do so all the time. */
+const REPAIR_MS = 200
+const REPAIR_AGAIN_MS = 2_000
 
 /**
  * Leads what others dial at the addresses of meshed pods to their sidecars, where pods share the network of the node: by the cgroup that a socket is of. What is in
@@ -42,6 +48,16 @@ export class CgroupInterception implements PodProtection {
     this.#hasBegun = true
     // what is left of pods that are gone
     await this.#commit().catch((error: unknown) => this.#options.log.warn('the table of the mesh is as it was', told(error)))
+  }
+
+  /** Puts the table right when another program has changed it (`nft flush ruleset`), until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { nft, table, clock, log } = this.#options
+    for await (const { pid, process } of nft.foreignChanges([`ip ${table}`], signal)) {
+      log.warn('another program has changed the table of the mesh; it is put right', { table, pid, process })
+      await sleep(clock, REPAIR_MS, signal).catch(() => {})
+      while (!signal.aborted && !(await this.#isPutRight())) await sleep(clock, REPAIR_AGAIN_MS, signal).catch(() => {})
+    }
   }
 
   async protect(pod: Pod, ips: readonly string[], cgroup?: PodCgroup): Promise<void> {
@@ -75,6 +91,16 @@ export class CgroupInterception implements PodProtection {
     this.#options.nft.close()
   }
 
+  async #isPutRight(): Promise<boolean> {
+    try {
+      await this.#commit()
+      return true
+    } catch (error) {
+      this.#options.log.warn('the table of the mesh cannot be put right yet', told(error))
+      return false
+    }
+  }
+
   /** Resolves when the table is as the pods of now want it; one transaction for all who ask meanwhile. */
   #commit(): Promise<void> {
     if (this.#next) return this.#next
@@ -96,7 +122,10 @@ export class CgroupInterception implements PodProtection {
 export async function cgroupInterceptionProblem({
   nft,
   table,
-}: Pick<CgroupInterceptionOptions, 'nft' | 'table'>): Promise<string | undefined> {
+}: {
+  readonly nft: Pick<Nft, 'run'>
+  readonly table: string
+}): Promise<string | undefined> {
   try {
     const mounts = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'))
     const problem = cgroupProblem({ mounts, namespace: readlinkSync('/proc/self/ns/cgroup'), release: release() })
