@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -113,6 +113,19 @@ test('a pod whose cgroup has gone does not keep others from being protected', as
   await interception.protect(meshed('a'), [IP], { path: join(dir, 'gone'), level: 3 })
   expect(texts.at(-1)).toContain(`chain in-${IP}`)
   expect(texts.at(-1)).not.toContain('gone')
+})
+
+test('a pod whose cgroup goes while the kernel is told of it costs the others nothing', async () => {
+  const going = join(dir, 'going')
+  mkdirSync(going)
+  const { interception, done } = lab((text) => {
+    if (!text.includes(going)) return Promise.resolve()
+    rmdirSync(going)
+    return Promise.reject(new Error('cgroupv2 path fails: No such file or directory'))
+  })
+  await interception.begin()
+  await interception.protect(meshed('a'), [IP], { path: going, level: 3 })
+  expect(done).toEqual([[], [IP]])
 })
 
 test('what another program has changed is put right, however often that takes', async () => {

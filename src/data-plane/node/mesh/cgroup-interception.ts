@@ -106,15 +106,28 @@ export class CgroupInterception implements PodProtection {
     if (this.#next) return this.#next
     const next = this.#tail.then(async () => {
       this.#next = undefined
-      const pods = [...this.#pods.values()].map(({ cgroup, ...pod }) => ({
-        ...pod,
-        ...(cgroup && existsSync(cgroup.path) ? { cgroup } : {}),
-      }))
-      await this.#options.nft.run(compileCgroupInterception(this.#options.table, pods))
+      for (let text = this.#text(); ;) {
+        try {
+          return await this.#options.nft.run(text)
+        } catch (error) {
+          // a pod that ends takes its cgroup along at any time: then it is another text
+          const now = this.#text()
+          if (now === text) throw error
+          text = now
+        }
+      }
     })
     this.#next = next
     this.#tail = next.catch(() => {})
     return next
+  }
+
+  #text(): string {
+    const pods = [...this.#pods.values()].map(({ cgroup, ...pod }) => ({
+      ...pod,
+      ...(cgroup && existsSync(cgroup.path) ? { cgroup } : {}),
+    }))
+    return compileCgroupInterception(this.#options.table, pods)
   }
 }
 
