@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { gatewayConformanceRecipes } from '../test/gateway-conformance/recipes.mjs'
-import { buildGatewayConformance } from './build-gateway-conformance.mjs'
+import { gatewayConformance } from './build-gateway-conformance.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const STARTS_WITHIN_MS = 60_000
@@ -39,7 +39,7 @@ const names = values.only === undefined ? Object.keys(RUNS) : [values.only]
 const unknown = names.find((name) => !Object.hasOwn(RUNS, name))
 if (unknown !== undefined) throw new Error(`--only takes ${Object.keys(RUNS).join(' or ')}, not ${unknown}`)
 
-const suite = buildGatewayConformance()
+const suite = gatewayConformance.build()
 const dir = mkdtempSync(join(tmpdir(), 'biplane-conformance-'))
 // pods run as other users
 chmodSync(dir, 0o755)

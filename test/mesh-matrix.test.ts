@@ -4,6 +4,7 @@ import type { KubeObject } from '../src/api/meta/object.ts'
 import { labProblem } from '../src/testing/network-lab/index.ts'
 import { ENVOY } from './envoy-support/find-envoy.ts'
 import { GRPCIO } from './envoy-support/find-grpcio.ts'
+import { GRPC_GO } from './mesh-support/find-grpc-go.ts'
 import { kernelCluster, type MeshCluster } from './mesh-support/mesh-cluster.ts'
 import { meshPolicy, type PolicyObject } from './mesh-support/mesh-objects.ts'
 import { MeshTraffic, of, sum, type Outcomes } from './mesh-support/mesh-traffic.ts'
@@ -37,6 +38,12 @@ const PARTIES = {
     program: ['python3', join(SUPPORT, 'grpc-echo.py')],
     env: GRPCIO ?? {},
     ...(GRPCIO === undefined ? { absent: 'no grpcio' } : {}),
+  },
+  'grpc-go': {
+    dataPlane: 'grpc',
+    program: [GRPC_GO ?? 'grpc-echo'],
+    env: {},
+    ...(GRPC_GO === undefined ? { absent: 'no gRPC for Go' } : {}),
   },
 } as const satisfies Readonly<Record<string, Party>>
 type Name = keyof typeof PARTIES
