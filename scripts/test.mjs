@@ -1,7 +1,7 @@
 // Runs every test (or those given as arguments), lists what was skipped and what failed with the first line of why, and ends with one line:
 // N passed, N failed, N skipped.
-// `--second-run`, for machines that are shared: where at most three files of system tests fail, those run once more, alone. What passes only then is
-// listed as UNSTEADY with the reason of its first failure: a race to look for, in the test or in what is tested. Unit tests have one run.
+// `--second-run`, for machines that are shared: where at most three files fail, those run once more, alone. What passes only then is listed as UNSTEADY
+// with the reason of its first failure: a race to look for, in the test or in what is tested.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -34,8 +34,7 @@ async function runTests(args) {
 /** The same, after a second run of the files that failed, where that is in order. */
 async function secondRun(files) {
   const failing = files.filter(({ failed }) => failed.length > 0)
-  if (failing.length === 0 || failing.length > MAX_FILES_OF_A_SECOND_RUN || failing.some(({ path }) => !path.startsWith('test/')))
-    return files
+  if (failing.length === 0 || failing.length > MAX_FILES_OF_A_SECOND_RUN || failing.some(({ path }) => path === '')) return files
   console.log(`once more, alone: ${failing.map(({ path }) => path).join(', ')}`)
   const again = await runTests(failing.map(({ path }) => path))
   return files.map((file) => {

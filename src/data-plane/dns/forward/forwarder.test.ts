@@ -42,6 +42,17 @@ function reply(
   return bytes
 }
 
+/** Whether it has got the port. */
+function listens(server: Server, port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void => (error.code === 'EADDRINUSE' ? resolve(false) : reject(error))
+    server.once('error', failed).listen(port, '127.0.0.1', () => {
+      server.off('error', failed)
+      resolve(true)
+    })
+  })
+}
+
 describe('asking others', () => {
   const open: (Socket | Server)[] = []
   let metrics: Metrics
@@ -150,7 +161,6 @@ describe('asking others', () => {
   })
 
   test('an answer that does not fit is asked for over TCP', async () => {
-    const udp = await upstream((query, _from, send) => send(reply(query, BAD, { flags: FLAG.TC })))
     const tcp = createServer((socket) => {
       socket.once('data', (chunk) => {
         const answer = reply(decodeQuery(chunk.subarray(2)), GOOD)
@@ -160,8 +170,12 @@ describe('asking others', () => {
       })
     })
     open.push(tcp)
-    await new Promise<void>((resolve) => tcp.listen(udp.port, '127.0.0.1', resolve))
-    use(udp)
+    // the kernel chooses a port for one of the two; the other one's may be somebody else's
+    for (;;) {
+      const udp = await upstream((query, _from, send) => send(reply(query, BAD, { flags: FLAG.TC })))
+      use(udp)
+      if (await listens(tcp, udp.port)) break
+    }
     expect(await ask('a.example')).toEqual([RCODE.NOERROR, GOOD])
   })
 
