@@ -133,6 +133,14 @@ function baseChains(family: Family): string {
   const chain = (name: string, rules: readonly string[], hook?: string): string =>
     `  chain ${name} {\n${hook ? `    ${hook}; policy accept;\n` : ''}${rules.map((rule) => `    ${rule}\n`).join('')}  }\n`
   const hook = (type: string, name: string, priority: number): string => `type ${type} hook ${name} priority ${priority}`
+  /**
+   * Who is not translated looks again, one place further. A lookup while a commit takes the old element away may find neither that nor the new one. And where
+   * tables are replaced, chains of one priority are asked in the order new, old: a commit in between leaves both without a rule.
+   */
+  const twice = (name: string, rules: readonly string[], at: string, priority: number): string[] => [
+    chain(name, rules, hook('nat', at, priority)),
+    chain(`${name}-again`, rules, hook('nat', at, priority + 1)),
+  ]
   // before translation (dstnat is -100): who is not let in, and what has nobody to serve it
   const early = [
     `${key} @guarded ${key} . ${family} saddr != @allowed-source drop`,
@@ -153,18 +161,18 @@ function baseChains(family: Family): string {
       hook('filter', 'prerouting', -110),
     ),
     chain('early-output', ['ct state new jump early'], hook('filter', 'output', -110)),
-    // a lookup while a commit takes the old element away may find neither that nor the new one: who finds nothing looks again
-    chain('translate-prerouting', [`${family} saddr @pod-range ${near}`, dispatch, dispatch], hook('nat', 'prerouting', -100)),
-    chain('translate-output', [near, dispatch, dispatch], hook('nat', 'output', -100)),
+    ...twice('translate-prerouting', [`${family} saddr @pod-range ${near}`, dispatch], 'prerouting', -100),
+    ...twice('translate-output', [near, dispatch], 'output', -100),
     chain('late-prerouting', late, hook('filter', 'prerouting', -90)),
     chain('late-output', late, hook('filter', 'output', -90)),
-    chain(
+    ...twice(
       'rewrite-source',
       [
         `${isTranslated} ${family} saddr . ${family} daddr @hairpin masquerade`,
         `${isTranslated} ct label ${LABEL} ${family} saddr != @pod-range fib saddr type != local masquerade fully-random`,
       ],
-      hook('nat', 'postrouting', 100),
+      'postrouting',
+      100,
     ),
   ].join('')
 }
