@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { messageOf } from '../../src/base/errors.ts'
 import { poll } from '../support/poll.ts'
 import { REPOSITORY } from '../support/program.ts'
 import type { MeshCluster } from './mesh-cluster.ts'
@@ -92,14 +93,19 @@ export class MeshTraffic {
   /** What became of requests from now on until `until` says so; `until` gets what there is so far. */
   async watch(what: string, until: (outcomes: Outcomes) => boolean): Promise<Outcomes> {
     const before = this.counts()
-    return await poll(
-      `${what}; so far ${JSON.stringify(since(before, this.counts()))}, last failure: ${this.lastFailure}`,
-      () => {
-        const now = since(before, this.counts())
-        return until(now) ? now : undefined
-      },
-      { withinMs: 60_000, everyMs: 50 },
-    )
+    let now: Outcomes = {}
+    try {
+      return await poll(
+        what,
+        () => {
+          now = since(before, this.counts())
+          return until(now) ? now : undefined
+        },
+        { withinMs: 60_000, everyMs: 50 },
+      )
+    } catch (error) {
+      throw new Error(`${messageOf(error)}; there were ${JSON.stringify(now)}, last failure: ${this.lastFailure}`, { cause: error })
+    }
   }
 
   /** What became of the requests that were answered while `work` went on. */

@@ -130,8 +130,11 @@ func work(one ask, all *seen) error {
 	}
 }
 
-// Go spells codes its own way (PermissionDenied); others as the specification does.
+// Go spells codes its own way (PermissionDenied, Canceled); others as the specification does.
 func upper(code codes.Code) string {
+	if code == codes.Canceled {
+		return "CANCELLED"
+	}
 	text := code.String()
 	name := ""
 	for i, letter := range text {
