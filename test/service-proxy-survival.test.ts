@@ -58,9 +58,9 @@ describe.skipIf(missing !== '')(`kernel services live through trouble${missing =
     const repairs = (): number => running.metric('biplane_service_proxy_repairs_total')
     const answered = await underTraffic(async () => {
       for (let i = 0; i < 30; i++) {
+        const before = await marker()
         // a fresh proxy that knows of nothing replaces everything
         const fresh = new RunningProxy(lab, { services: running.services, slices: running.slices })
-        const before = await marker()
         await poll('it has replaced the tables', async () => ((await marker()) === before ? undefined : true), { everyMs: 5 })
         await fresh.stop()
       }
