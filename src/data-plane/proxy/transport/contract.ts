@@ -4,7 +4,7 @@ import type { SocketAddress } from '../../../policy/traffic/model/index.ts'
 
 /** Who is told what happens on a connection. Calls come one after another, never from within a call of Connection. */
 export interface ConnectionHandler {
-  /** Bytes from `start` to `end` have come. They are valid during the call alone: the buffer is used again. */
+  /** Bytes from `start` to `end` have come. They are valid during the call alone, and not to be changed: the buffer is used again, or is being written elsewhere. */
   onData(buffer: Buffer, start: number, end: number): void
   /** The peer sends no more; this side still may. */
   onEnd(): void
@@ -24,7 +24,7 @@ export interface Connection {
   readonly tls?: TlsSession
   /** Takes over; nothing is read before the first call. */
   handle(handler: ConnectionHandler): void
-  /** The bytes are copied where they cannot go out at once. @returns false: wait for onDrain before more is written */
+  /** The bytes are the caller's again: what cannot go out at once is copied, or kept where it was read. @returns false: wait for onDrain before more is written */
   write(buffer: Buffer, start?: number, end?: number): boolean
   /** Bytes that wait to go out. */
   readonly pendingBytes: number
